@@ -1,0 +1,5 @@
+//! What a [`Verifier`](super::Verifier) believes.
+
+mod issuer;
+mod rotation;
+mod secret;

@@ -1,0 +1,48 @@
+//! The one source of time. A sandbox may be frozen for minutes between two requests, so nothing here counts ticks:
+//! every window and every expiry is computed from timestamps.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// A point in time, always UTC.
+pub type Timestamp = DateTime<Utc>;
+
+/// Tells the time. Shared and cheap; a test hands in a [`ManualClock`].
+pub trait Clock: Send + Sync + 'static {
+    /// The current time.
+    fn now(&self) -> Timestamp;
+}
+
+/// The system's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Utc::now()
+    }
+}
+
+/// A clock that stands still until it is moved: for tests.
+#[derive(Debug, Clone)]
+pub struct ManualClock(Arc<AtomicI64>);
+
+impl ManualClock {
+    /// A clock that shows `start`, to the microsecond.
+    pub fn at(start: Timestamp) -> Self {
+        Self(Arc::new(AtomicI64::new(start.timestamp_micros())))
+    }
+
+    /// Moves the clock, backwards too.
+    pub fn advance(&self, by: TimeDelta) {
+        self.0.fetch_add(by.num_microseconds().unwrap_or(i64::MAX), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        DateTime::from_timestamp_micros(self.0.load(Ordering::SeqCst)).unwrap_or_default()
+    }
+}

@@ -1,0 +1,128 @@
+//! Configuration: one typed struct a concern, each read from the same map of variables. Only a `main` reads the
+//! environment. An invalid variable stops the start with its name and what was expected; a secret's value is never
+//! shown.
+
+mod auth;
+mod http;
+mod limits;
+mod prices;
+mod redis;
+mod store;
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use super::secret::Secret;
+use super::telemetry;
+
+pub use auth::{AuthConfig, AuthMode};
+pub use http::HttpConfig;
+pub use limits::LimitsConfig;
+pub use prices::{PriceConfig, SourceKind};
+pub use redis::{RedisConfig, RedisEndpoint};
+pub use store::{Database, StoreConfig};
+
+/// The variables of a process.
+#[derive(Clone, Default)]
+pub struct Vars(BTreeMap<String, String>);
+
+impl Vars {
+    /// The environment of this process. To be called by a `main`.
+    pub fn from_env() -> Self {
+        std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect()
+    }
+
+    /// The value of a variable; one that is empty counts as unset.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable that must not be seen.
+    pub fn secret(&self, name: &str) -> Option<Secret> {
+        self.get(name).map(Secret::new)
+    }
+
+    /// The parsed value of a variable, if it is set.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable and `expected`.
+    pub fn parse<T: FromStr>(&self, name: &'static str, expected: &'static str) -> Result<Option<T>, ConfigError> {
+        self.get(name).map(|value| value.parse().map_err(|_| ConfigError::invalid(name, value, expected))).transpose()
+    }
+
+    /// Whether a switch is on: `on`, `true`, `1`, or `off`, `false`, `0`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for any other word.
+    pub fn switch(&self, name: &'static str, default: bool) -> Result<bool, ConfigError> {
+        match self.get(name).map(str::to_ascii_lowercase).as_deref() {
+            None => Ok(default),
+            Some("on" | "true" | "1") => Ok(true),
+            Some("off" | "false" | "0") => Ok(false),
+            Some(other) => Err(ConfigError::invalid(name, other, "on or off")),
+        }
+    }
+
+    /// Whether this process is a Lambda function, where local conveniences are refused.
+    pub fn on_lambda(&self) -> bool {
+        self.get("AWS_LAMBDA_FUNCTION_NAME").is_some()
+    }
+}
+
+impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Vars {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+}
+
+/// A variable that does not say what it must.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct ConfigError {
+    /// The variable.
+    pub name: &'static str,
+    /// What is wrong, and what was expected.
+    pub problem: String,
+}
+
+impl ConfigError {
+    /// `value` is not what was expected.
+    pub fn invalid(name: &'static str, value: impl Display, expected: impl Display) -> Self {
+        Self { name, problem: format!("expected {expected}, not {value:?}", value = value.to_string()) }
+    }
+
+    /// The value, which may be a secret and is not shown, is not what was expected.
+    pub fn expected(name: &'static str, expected: impl Display) -> Self {
+        Self { name, problem: format!("expected {expected}") }
+    }
+}
+
+/// A line of `--help`.
+#[derive(Debug, Clone, Copy)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it sets.
+    pub meaning: &'static str,
+    /// What holds where it is unset.
+    pub default: &'static str,
+}
+
+/// Every variable, for `--help`, in the order of the concerns.
+pub fn variables() -> impl Iterator<Item = Variable> {
+    [
+        http::VARIABLES,
+        store::VARIABLES,
+        redis::VARIABLES,
+        prices::VARIABLES,
+        auth::VARIABLES,
+        limits::VARIABLES,
+        telemetry::VARIABLES,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
+}

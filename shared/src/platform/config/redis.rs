@@ -1,0 +1,156 @@
+//! Which Redis is shared by all processes, if any. Parsed in every build; whether Redis was built in is `app`'s to say.
+
+use std::fmt::Write;
+
+use crate::platform::secret::Secret;
+
+use super::{ConfigError, Variable, Vars};
+
+pub(super) const VARIABLES: &[Variable] = &[
+    Variable {
+        name: "REDIS_URL",
+        meaning: "shared cache and limits: redis://, rediss:// (TLS), redis-cluster:// or rediss-cluster://",
+        default: "unset: in-process only",
+    },
+    Variable { name: "REDIS_HOST", meaning: "the same in parts, where REDIS_URL is unset", default: "unset" },
+    Variable { name: "REDIS_PORT", meaning: "port of REDIS_HOST", default: "6379" },
+    Variable { name: "REDIS_PASSWORD", meaning: "password or auth token for REDIS_HOST", default: "unset" },
+    Variable { name: "REDIS_CLUSTER", meaning: "whether REDIS_HOST is a cluster", default: "off" },
+    Variable { name: "REDIS_TLS", meaning: "whether REDIS_HOST speaks TLS", default: "off" },
+    Variable { name: "REDIS_READER_URL", meaning: "reader endpoint for cache reads", default: "the primary" },
+];
+
+const EXPECTED: &str = "redis://, rediss://, redis-cluster:// or rediss-cluster:// and [USER:PASSWORD@]HOST[:PORT]";
+
+/// A Redis that all processes share.
+#[derive(Debug, Clone)]
+pub struct RedisConfig {
+    /// Where everything may be sent.
+    pub primary: RedisEndpoint,
+    /// Where cache reads are sent, if not there.
+    pub reader: Option<RedisEndpoint>,
+}
+
+/// One address of a Redis.
+#[derive(Debug, Clone)]
+pub struct RedisEndpoint {
+    /// The variable that it comes from, for errors.
+    pub variable: &'static str,
+    /// `redis://` or `rediss://`; may carry a password.
+    pub url: Secret,
+    /// Whether a cluster answers there.
+    pub cluster: bool,
+}
+
+impl RedisConfig {
+    /// Reads the variables; `None` where no Redis is named. `REDIS_URL` goes before the parts.
+    ///
+    /// # Errors
+    /// [`ConfigError`] without the URL's value, which may carry a password.
+    pub fn from_vars(vars: &Vars) -> Result<Option<Self>, ConfigError> {
+        let primary = match (vars.get("REDIS_URL"), vars.get("REDIS_HOST")) {
+            (Some(url), _) => RedisEndpoint::parse("REDIS_URL", url)?,
+            (None, Some(host)) => RedisEndpoint::from_parts(vars, host)?,
+            (None, None) => return Ok(None),
+        };
+        let reader =
+            vars.get("REDIS_READER_URL").map(|url| RedisEndpoint::parse("REDIS_READER_URL", url)).transpose()?;
+        Ok(Some(Self { primary, reader }))
+    }
+}
+
+impl RedisEndpoint {
+    /// Reads the URL that `variable` holds.
+    ///
+    /// # Errors
+    /// [`ConfigError`] without the value.
+    pub fn parse(variable: &'static str, url: &str) -> Result<Self, ConfigError> {
+        let (scheme, cluster, rest) = [
+            ("redis", false, "redis://"),
+            ("rediss", false, "rediss://"),
+            ("redis", true, "redis-cluster://"),
+            ("rediss", true, "rediss-cluster://"),
+        ]
+        .into_iter()
+        .find_map(|(scheme, cluster, prefix)| Some((scheme, cluster, url.strip_prefix(prefix)?)))
+        .filter(|(_, _, rest)| !rest.is_empty())
+        .ok_or_else(|| ConfigError::expected(variable, EXPECTED))?;
+        Ok(Self { variable, url: Secret::new(format!("{scheme}://{rest}")), cluster })
+    }
+
+    fn from_parts(vars: &Vars, host: &str) -> Result<Self, ConfigError> {
+        if host.contains(['/', '@', ' ']) {
+            return Err(ConfigError::invalid("REDIS_HOST", host, "a host name or address"));
+        }
+        // An IPv6 address goes into brackets.
+        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+        let port: u16 = vars.parse("REDIS_PORT", "a port from 1 to 65535")?.unwrap_or(6379);
+        let scheme = if vars.switch("REDIS_TLS", false)? { "rediss" } else { "redis" };
+        let password = vars.get("REDIS_PASSWORD").map(|text| format!(":{}@", percent_encoded(text)));
+        Ok(Self {
+            variable: "REDIS_HOST",
+            url: Secret::new(format!("{scheme}://{}{host}:{port}", password.unwrap_or_default())),
+            cluster: vars.switch("REDIS_CLUSTER", false)?,
+        })
+    }
+
+    /// That the URL cannot be used.
+    #[cfg(feature = "redis")]
+    pub(crate) fn unusable(&self) -> ConfigError {
+        ConfigError::expected(self.variable, EXPECTED)
+    }
+}
+
+/// `text` as it may stand before the `@` of a URL.
+fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Option<RedisConfig>, ConfigError> {
+        RedisConfig::from_vars(&pairs.iter().copied().collect())
+    }
+
+    fn primary(pairs: &[(&str, &str)]) -> (String, bool) {
+        let primary = read(pairs).unwrap().unwrap().primary;
+        (primary.url.expose().to_owned(), primary.cluster)
+    }
+
+    #[test]
+    fn without_a_variable_there_is_no_redis() {
+        assert!(read(&[]).unwrap().is_none());
+    }
+
+    #[test]
+    fn the_scheme_says_whether_it_is_a_cluster() {
+        assert_eq!(primary(&[("REDIS_URL", "rediss-cluster://h:1")]), ("rediss://h:1".to_owned(), true));
+        assert_eq!(primary(&[("REDIS_URL", "redis://h")]), ("redis://h".to_owned(), false));
+    }
+
+    #[test]
+    fn parts_make_a_url_with_any_password() {
+        let parts = [("REDIS_HOST", "h"), ("REDIS_PASSWORD", "a@b/é"), ("REDIS_CLUSTER", "true"), ("REDIS_TLS", "on")];
+        assert_eq!(primary(&parts), ("rediss://:a%40b%2F%C3%A9@h:6379".to_owned(), true));
+        assert_eq!(primary(&[("REDIS_HOST", "::1"), ("REDIS_PORT", "7")]).0, "redis://[::1]:7");
+    }
+
+    #[test]
+    fn a_bad_value_is_named_and_its_password_is_not_shown() {
+        let error = read(&[("REDIS_URL", "http://:hunter2@h")]).unwrap_err();
+        assert_eq!(error.name, "REDIS_URL");
+        assert!(!error.to_string().contains("hunter2"), "{error}");
+        assert_eq!(read(&[("REDIS_HOST", "h"), ("REDIS_PORT", "x")]).unwrap_err().name, "REDIS_PORT");
+    }
+}

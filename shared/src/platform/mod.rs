@@ -1,0 +1,16 @@
+//! What lies under everything: time, ids, configuration, secrets, authentication, telemetry. Knows nothing above it.
+
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod ids;
+#[cfg(feature = "redis")]
+pub mod redis;
+pub mod secret;
+pub mod telemetry;
+
+use std::future::Future;
+use std::pin::Pin;
+
+/// The future that object-safe capability traits return.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

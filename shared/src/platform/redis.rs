@@ -1,0 +1,244 @@
+//! A connection to Redis, single or cluster, that is there when it is needed and never in the way.
+//!
+//! It is opened by the first request and opened again after it broke; every request has a deadline. Opening is a shared
+//! future that the waiting requests drive, so nothing goes on after the last of them has its answer. After
+//! [`FAILURES_UNTIL_DOWN`] failures in a row Redis counts as down: requests fail at once, except for one every
+//! min(failures x 50 ms, 2 s) that tries again.
+//!
+//! Not guaranteed: that a command is executed once. One whose connection broke is sent again, so what is sent must
+//! bear repetition.
+
+mod connection;
+
+use std::fmt::Display;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::{BoxFuture, FutureExt, Shared, try_join_all};
+use redis::{Cmd, FromRedisValue, Pipeline, ScriptInvocation, Value};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::config::{ConfigError, RedisEndpoint};
+use connection::{Connection, Server};
+
+pub use redis::RedisError;
+
+/// How often a request is tried, within its deadline.
+const TRIES: u32 = 3;
+/// Failures in a row after which requests no longer wait to find out.
+const FAILURES_UNTIL_DOWN: u32 = 3;
+
+/// How long Redis may take.
+#[derive(Debug, Clone, Copy)]
+pub struct RedisOptions {
+    /// For one request, all tries and the opening of a connection included.
+    pub deadline: Duration,
+    /// For opening a connection. Longer than the deadline, so that a slow handshake is finished by the next request.
+    pub connect_timeout: Duration,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self { deadline: Duration::from_millis(250), connect_timeout: Duration::from_secs(1) }
+    }
+}
+
+/// A Redis. Shared by everything that uses it.
+pub struct RedisClient {
+    server: Server,
+    options: RedisOptions,
+    link: Mutex<Link>,
+}
+
+type Opening = Shared<BoxFuture<'static, Result<Connection, RedisError>>>;
+
+#[derive(Default)]
+struct Link {
+    /// The connection or the attempt at one, and its number.
+    current: Option<(u64, Opening)>,
+    opened: u64,
+    /// In a row.
+    failures: u32,
+    /// When down: until when requests fail at once.
+    retry_at: Option<Instant>,
+}
+
+impl RedisClient {
+    /// A Redis that nobody has spoken to yet.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the URL cannot be read.
+    pub fn new(endpoint: &RedisEndpoint, options: RedisOptions) -> Result<Self, ConfigError> {
+        let server = Server::new(endpoint, options, TRIES)?;
+        Ok(Self { server, options, link: Mutex::default() })
+    }
+
+    /// Sends one command. On a cluster, one with keys of several shards (`MGET`, `DEL`) is split and joined again.
+    ///
+    /// # Errors
+    /// Redis's own; a time-out; or at once, when Redis is known to be down.
+    pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        self.request(|mut connection| async move { command.query_async(&mut connection).await }).await
+    }
+
+    /// Sends a pipeline. On a cluster, all its keys must share a hash tag.
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query).
+    pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, RedisError> {
+        self.request(|mut connection| async move { pipeline.query_async(&mut connection).await }).await
+    }
+
+    /// Sends independent commands with keys of any shard, in one round trip, and ignores what they answer unless it is
+    /// an error.
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query): the first.
+    pub async fn all(&self, commands: &[Cmd]) -> Result<(), RedisError> {
+        match &self.server {
+            Server::Single(_) => {
+                let mut pipeline = redis::pipe();
+                for command in commands {
+                    pipeline.add_command(command.clone()).ignore();
+                }
+                self.pipeline(&pipeline).await
+            }
+            Server::Cluster(_) => {
+                try_join_all(commands.iter().map(|command| self.query::<Value>(command))).await.map(drop)
+            }
+        }
+    }
+
+    /// Runs a script, which is loaded where the server does not know it. On a cluster, all its keys must share a hash
+    /// tag.
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query).
+    pub async fn script<T: FromRedisValue>(&self, script: &ScriptInvocation<'_>) -> Result<T, RedisError> {
+        self.request(|mut connection| async move { script.invoke_async(&mut connection).await }).await
+    }
+
+    /// Makes a request on the current connection, within the deadline, again on a new one if it broke.
+    async fn request<T, F>(&self, send: impl Fn(Connection) -> F) -> Result<T, RedisError>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
+        self.admit()?;
+        let mut number = None;
+        let tries = async {
+            let mut attempt = 1;
+            loop {
+                let (current, opening) = self.connection();
+                number = Some(current);
+                let result = match opening.await {
+                    Ok(connection) => send(connection).await,
+                    Err(error) => Err(error),
+                };
+                match result {
+                    Err(error) if is_broken(&error) => {
+                        self.broke(current, &error);
+                        if attempt == TRIES {
+                            return Err(error);
+                        }
+                        sleep(retry_delay(attempt)).await;
+                        attempt += 1;
+                    }
+                    // Anything else is an answer, of whatever kind: the connection is well.
+                    answer => {
+                        self.answered();
+                        return answer;
+                    }
+                }
+            }
+        };
+        let result = timeout(self.options.deadline, tries).await;
+        result.unwrap_or_else(|_| {
+            self.timed_out(number);
+            Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())
+        })
+    }
+
+    /// Lets a request through, unless Redis is down; then one that finds out for all of them.
+    fn admit(&self) -> Result<(), RedisError> {
+        let mut link = self.link();
+        if let Some(retry_at) = link.retry_at {
+            let now = Instant::now();
+            if now < retry_at {
+                return Err((redis::ErrorKind::Io, "known to be down").into());
+            }
+            link.retry_at = Some(now + self.options.deadline);
+        }
+        Ok(())
+    }
+
+    /// The current connection, or the attempt at a new one.
+    fn connection(&self) -> (u64, Opening) {
+        let mut link = self.link();
+        if let Some(current) = &link.current {
+            return current.clone();
+        }
+        link.opened += 1;
+        let current = (link.opened, self.server.open(self.options).shared());
+        link.current = Some(current.clone());
+        current
+    }
+
+    fn answered(&self) {
+        let mut link = self.link();
+        if link.retry_at.take().is_some() {
+            tracing::info!("redis answers again");
+        }
+        link.failures = 0;
+    }
+
+    /// Drops connection `number`, which broke; whoever else noticed came to the same end.
+    fn broke(&self, number: u64, error: &RedisError) {
+        let mut link = self.link();
+        if link.current.take_if(|(current, _)| *current == number).is_some() {
+            link.fail(error);
+        }
+    }
+
+    /// A request had no answer in time. A connection that is still being opened is left to be; one that was open may
+    /// be half-open after a thaw, and is dropped.
+    fn timed_out(&self, number: Option<u64>) {
+        let mut link = self.link();
+        match &link.current {
+            Some((current, opening)) if Some(*current) == number => {
+                if opening.peek().is_some() {
+                    link.current = None;
+                }
+                link.fail(&"no answer in time");
+            }
+            // Another request noticed first.
+            _ => {}
+        }
+    }
+
+    fn link(&self) -> std::sync::MutexGuard<'_, Link> {
+        // Each change is complete before anything can panic.
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Link {
+    fn fail(&mut self, error: &dyn Display) {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures < FAILURES_UNTIL_DOWN {
+            return;
+        }
+        if self.retry_at.replace(Instant::now() + retry_delay(self.failures)).is_none() {
+            tracing::warn!(%error, "redis is down; requests go without it until it answers");
+        }
+    }
+}
+
+/// Whether the connection is of no more use, or there was none.
+fn is_broken(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_unrecoverable_error()
+}
+
+/// How long to wait after so many failures.
+fn retry_delay(failures: u32) -> Duration {
+    (Duration::from_millis(50) * failures.min(40)).min(Duration::from_secs(2))
+}

@@ -1,0 +1,98 @@
+//! How a connection is opened, to one server or to a cluster.
+
+use futures_util::future::{BoxFuture, FutureExt};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::cluster::{ClusterClient, ClusterConfig};
+use redis::cluster_async::ClusterConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, Value};
+use tokio::time::timeout;
+
+use super::RedisOptions;
+use crate::platform::config::{ConfigError, RedisEndpoint};
+
+/// Where a connection leads.
+pub(super) enum Server {
+    Single(Box<Client>),
+    Cluster(Box<ClusterClient>),
+}
+
+impl Server {
+    pub(super) fn new(endpoint: &RedisEndpoint, options: RedisOptions, tries: u32) -> Result<Self, ConfigError> {
+        let url = endpoint.url.expose();
+        let server = if endpoint.cluster {
+            let builder = ClusterClient::builder([url])
+                .retries(tries)
+                .min_retry_wait(50)
+                .max_retry_wait(300)
+                .connection_timeout(options.connect_timeout)
+                .response_timeout(options.deadline);
+            builder.build().map(|client| Self::Cluster(Box::new(client)))
+        } else {
+            Client::open(url).map(|client| Self::Single(Box::new(client)))
+        };
+        // The reason may quote the URL, and with it a password.
+        server.map_err(|_| endpoint.unusable())
+    }
+
+    pub(super) fn open(&self, options: RedisOptions) -> BoxFuture<'static, Result<Connection, RedisError>> {
+        match self {
+            Self::Single(client) => {
+                let client = client.clone();
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(options.connect_timeout))
+                    .set_response_timeout(Some(options.deadline));
+                async move { Ok(Connection::Single(client.get_multiplexed_async_connection_with_config(&config).await?)) }
+                    .boxed()
+            }
+            Self::Cluster(client) => {
+                let client = client.clone();
+                let config = ClusterConfig::new()
+                    .set_connection_timeout(options.connect_timeout)
+                    .set_response_timeout(options.deadline);
+                let connect = async move { client.get_async_connection_with_config(config).await };
+                async move {
+                    match timeout(options.connect_timeout, connect).await {
+                        Ok(connection) => Ok(Connection::Cluster(connection?)),
+                        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+                    }
+                }
+                .boxed()
+            }
+        }
+    }
+}
+
+/// An open connection; clones share it.
+#[derive(Clone)]
+pub(super) enum Connection {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::Single(connection) => connection.req_packed_command(cmd),
+            Self::Cluster(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        cmd: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::Single(connection) => connection.req_packed_commands(cmd, offset, count),
+            Self::Cluster(connection) => connection.req_packed_commands(cmd, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::Single(connection) => connection.get_db(),
+            Self::Cluster(connection) => connection.get_db(),
+        }
+    }
+}
