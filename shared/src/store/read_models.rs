@@ -1,0 +1,76 @@
+//! What is read without folding a stream: the latest prices, their history, a user's memories.
+
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::StoreError;
+use crate::domain::coin::Coin;
+use crate::domain::price::Quote;
+use crate::platform::BoxFuture;
+use crate::platform::clock::Timestamp;
+
+/// Read models. Written by projections, in the transaction of the append.
+pub trait ReadModels: Send + Sync {
+    /// The latest quote of each coin that has one, in no order.
+    fn latest_prices<'a>(&'a self, coins: &'a [Coin]) -> BoxFuture<'a, Result<Vec<Quote>, StoreError>>;
+
+    /// Points of a coin's history, newest first: by version.
+    fn price_history<'a>(&'a self, query: &'a HistoryQuery) -> BoxFuture<'a, Result<Vec<PricePoint>, StoreError>>;
+
+    /// A user's memories, newest first: by the version in which they were added.
+    fn memories<'a>(&'a self, query: &'a MemoryQuery) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>>;
+}
+
+/// Which points of a price history.
+#[derive(Debug, Clone)]
+pub struct HistoryQuery {
+    /// The coin.
+    pub coin: Coin,
+    /// Not before this time.
+    pub from: Option<Timestamp>,
+    /// Before this time.
+    pub to: Option<Timestamp>,
+    /// Only points older than the one with this version.
+    pub before_version: Option<i32>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A price at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PricePoint {
+    /// Its version in the coin's stream.
+    pub version: i32,
+    /// US dollars for one coin.
+    pub usd: Decimal,
+    /// When the source saw it.
+    pub at: Timestamp,
+    /// Who quoted it.
+    pub source: String,
+}
+
+/// Which memories of a user.
+#[derive(Debug, Clone)]
+pub struct MemoryQuery {
+    /// The user's memory stream.
+    pub owner: Uuid,
+    /// Only memories that hold every one of these, in any case. Empty: all memories.
+    pub words: Vec<String>,
+    /// Only memories added before this version.
+    pub before_version: Option<i32>,
+    /// At most so many.
+    pub limit: u32,
+}
+
+/// A memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryRow {
+    /// Its id.
+    pub id: Uuid,
+    /// The version in the stream at which it was added.
+    pub version: i32,
+    /// Its text.
+    pub content: String,
+    /// When it was added.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,151 @@
+//! The read models: rows written over older ones only, and read by their keys.
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use super::SqliteStore;
+use super::error::failure;
+use super::rows::{parsed, time};
+use crate::domain::coin::Coin;
+use crate::domain::price::Quote;
+use crate::platform::BoxFuture;
+use crate::store::writes::{Writes, search_text, search_words};
+use crate::store::{HistoryQuery, MemoryQuery, MemoryRow, PricePoint, ReadModels, StoreError};
+
+const WRITE_LATEST: &str = "
+    INSERT INTO latest_prices (coin, version, usd, change_24h, market_cap, updated_at, source)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (coin) DO UPDATE
+    SET version = excluded.version, usd = excluded.usd, change_24h = excluded.change_24h,
+        market_cap = excluded.market_cap, updated_at = excluded.updated_at, source = excluded.source
+    WHERE latest_prices.version < excluded.version";
+const WRITE_HISTORY: &str = "
+    INSERT INTO price_history (coin, version, usd, at, source) VALUES (?1, ?2, ?3, ?4, ?5)
+    ON CONFLICT (coin, version) DO NOTHING";
+const WRITE_MEMORY: &str = "
+    INSERT INTO memories (owner, id, version, deleted, content, search_text, created_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (owner, id) DO UPDATE
+    SET version = excluded.version, deleted = excluded.deleted, content = excluded.content,
+        search_text = excluded.search_text, created_at = excluded.created_at
+    WHERE memories.version < excluded.version";
+
+/// Brings the read models up to the events that `writes` follows from.
+pub(super) async fn write(connection: &mut SqliteConnection, writes: &Writes) -> Result<(), StoreError> {
+    for (version, quote) in writes.latest.values() {
+        let query = sqlx::query(WRITE_LATEST)
+            .bind(quote.coin.as_str())
+            .bind(version)
+            .bind(quote.usd.to_string())
+            .bind(quote.change24h.map(|change| change.to_string()))
+            .bind(quote.market_cap.map(|cap| cap.to_string()))
+            .bind(quote.updated_at.timestamp_micros())
+            .bind(&quote.source);
+        query.execute(&mut *connection).await.map_err(failure)?;
+    }
+    for ((coin, version), quote) in &writes.history {
+        let query = sqlx::query(WRITE_HISTORY)
+            .bind(coin.as_str())
+            .bind(version)
+            .bind(quote.usd.to_string())
+            .bind(quote.updated_at.timestamp_micros())
+            .bind(&quote.source);
+        query.execute(&mut *connection).await.map_err(failure)?;
+    }
+    for ((owner, id), memory) in &writes.memories {
+        let query = sqlx::query(WRITE_MEMORY)
+            .bind(owner)
+            .bind(id)
+            .bind(memory.version)
+            .bind(memory.live.is_none())
+            .bind(memory.content())
+            .bind(search_text(memory.content()))
+            .bind(memory.created_at().map(|at| at.timestamp_micros()));
+        query.execute(&mut *connection).await.map_err(failure)?;
+    }
+    Ok(())
+}
+
+impl ReadModels for SqliteStore {
+    fn latest_prices<'a>(&'a self, coins: &'a [Coin]) -> BoxFuture<'a, Result<Vec<Quote>, StoreError>> {
+        // A list of any length is one parameter.
+        const LATEST: &str = "
+            SELECT coin, usd, change_24h, market_cap, updated_at, source FROM latest_prices
+            WHERE coin IN (SELECT value FROM json_each(?1))";
+        Box::pin(async move {
+            let coins = json_list(coins.iter().map(Coin::as_str));
+            let rows = sqlx::query(LATEST).bind(coins).fetch_all(&self.readers).await.map_err(failure)?;
+            rows.iter().map(quote).collect()
+        })
+    }
+
+    fn price_history<'a>(&'a self, query: &'a HistoryQuery) -> BoxFuture<'a, Result<Vec<PricePoint>, StoreError>> {
+        const HISTORY: &str = "
+            SELECT version, usd, at, source FROM price_history
+            WHERE coin = ?1 AND (?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR at < ?3)
+              AND (?4 IS NULL OR version < ?4)
+            ORDER BY version DESC LIMIT ?5";
+        Box::pin(async move {
+            let rows = sqlx::query(HISTORY)
+                .bind(query.coin.as_str())
+                .bind(query.from.map(|at| at.timestamp_micros()))
+                .bind(query.to.map(|at| at.timestamp_micros()))
+                .bind(query.before_version)
+                .bind(query.limit)
+                .fetch_all(&self.readers);
+            rows.await.map_err(failure)?.iter().map(point).collect()
+        })
+    }
+
+    fn memories<'a>(&'a self, query: &'a MemoryQuery) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>> {
+        const MEMORIES: &str = "
+            SELECT id, version, content, created_at FROM memories
+            WHERE owner = ?1 AND NOT deleted AND (?2 IS NULL OR version < ?2)
+              AND NOT EXISTS (SELECT 1 FROM json_each(?3) AS word WHERE instr(search_text, word.value) = 0)
+            ORDER BY version DESC LIMIT ?4";
+        Box::pin(async move {
+            let Some(words) = search_words(&query.words) else { return Ok(vec![]) };
+            let rows = sqlx::query(MEMORIES)
+                .bind(query.owner)
+                .bind(query.before_version)
+                .bind(json_list(words.iter().map(String::as_str)))
+                .bind(query.limit)
+                .fetch_all(&self.readers);
+            rows.await.map_err(failure)?.iter().map(memory).collect()
+        })
+    }
+}
+
+fn json_list<'a>(items: impl Iterator<Item = &'a str>) -> String {
+    items.collect::<serde_json::Value>().to_string()
+}
+
+fn quote(row: &SqliteRow) -> Result<Quote, StoreError> {
+    let text = |column: usize| row.try_get::<Option<&str>, _>(column).map_err(failure);
+    Ok(Quote {
+        coin: parsed(text(0)?.unwrap_or_default())?,
+        usd: parsed(text(1)?.unwrap_or_default())?,
+        change24h: text(2)?.map(parsed).transpose()?,
+        market_cap: text(3)?.map(parsed).transpose()?,
+        updated_at: time(row.try_get(4).map_err(failure)?)?,
+        source: text(5)?.unwrap_or_default().to_owned(),
+    })
+}
+
+fn point(row: &SqliteRow) -> Result<PricePoint, StoreError> {
+    Ok(PricePoint {
+        version: row.try_get(0).map_err(failure)?,
+        usd: parsed(row.try_get(1).map_err(failure)?)?,
+        at: time(row.try_get(2).map_err(failure)?)?,
+        source: row.try_get(3).map_err(failure)?,
+    })
+}
+
+fn memory(row: &SqliteRow) -> Result<MemoryRow, StoreError> {
+    Ok(MemoryRow {
+        id: row.try_get(0).map_err(failure)?,
+        version: row.try_get(1).map_err(failure)?,
+        content: row.try_get(2).map_err(failure)?,
+        created_at: time(row.try_get(3).map_err(failure)?)?,
+    })
+}
