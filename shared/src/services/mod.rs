@@ -1,0 +1,91 @@
+//! The use cases, one file each. Faces and triggers call them; they call capabilities. What a service refuses, it says
+//! in [`Error`], which the faces map to codes in one place.
+
+mod call;
+pub mod catalogue;
+pub mod context;
+pub mod emotion;
+#[cfg(test)]
+pub(crate) mod fake_store;
+pub mod memory;
+pub mod page;
+pub mod poll;
+pub mod prices;
+pub mod quotes;
+
+use std::time::Duration;
+
+use crate::domain::DecodeError;
+use crate::domain::coin::Coin;
+use crate::store::StoreError;
+use crate::store::repository::CommandError;
+
+pub use call::Call;
+
+/// Why a use case was not carried out.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// The caller asked for what makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// The caller must show a token.
+    #[error("this needs a token: send `Authorization: Bearer ...`")]
+    Unauthenticated,
+    /// What the caller asked for does not exist.
+    #[error("{0}")]
+    NotFound(String),
+    /// These coins are known to no source.
+    #[error("unknown coin{}: {}", if .0.len() == 1 { "" } else { "s" }, join(.0))]
+    UnknownCoins(Vec<Coin>),
+    /// Other writers were faster, again and again.
+    #[error("the state changed at the same time; try again")]
+    Conflict,
+    /// Something that this depends on does not answer.
+    #[error("{service} is unavailable")]
+    Unavailable {
+        /// What: a source's name, `database`, ...
+        service: String,
+        /// Until it is worth another try, where that is known.
+        retry_after: Option<Duration>,
+    },
+    /// The time for the request was used up.
+    #[error("the request took too long")]
+    Timeout,
+    /// A fault of ours. The text is for the log, never for the caller.
+    #[error("internal: {0}")]
+    Internal(String),
+}
+
+fn join(coins: &[Coin]) -> String {
+    coins.iter().map(Coin::as_str).collect::<Vec<_>>().join(", ")
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict { .. } => Self::Conflict,
+            StoreError::KeyReused => Self::Invalid("the Idempotency-Key was used for another request".to_owned()),
+            StoreError::Unavailable(problem) => {
+                tracing::warn!(problem, "the store is unavailable");
+                Self::Unavailable { service: "database".to_owned(), retry_after: Some(Duration::from_secs(1)) }
+            }
+            StoreError::Invalid(_) | StoreError::Failed(_) => Self::Internal(error.to_string()),
+        }
+    }
+}
+
+impl From<DecodeError> for Error {
+    fn from(error: DecodeError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl<E: Into<Error>> From<CommandError<E>> for Error {
+    fn from(error: CommandError<E>) -> Self {
+        match error {
+            CommandError::Refused(refusal) => refusal.into(),
+            CommandError::Store(error) => error.into(),
+            CommandError::Decode(error) => error.into(),
+        }
+    }
+}
