@@ -1,0 +1,41 @@
+//! `Mutation`: each field hands one command to a service. An `Idempotency-Key` covers each field of a request by
+//! itself: its response path is part of the key.
+
+use async_graphql::{Context, ID, Object};
+
+use super::directives::{Role, auth};
+use super::types::{EmotionState, Memory};
+use super::{call, services};
+use crate::services::Error;
+
+/// What can be changed.
+pub(super) struct Mutation;
+
+#[Object]
+impl Mutation {
+    /// Tells the caller's agent how its last answer was: from -100 to 100.
+    #[graphql(directive = auth::apply(Role::User))]
+    async fn update_emotion(&self, ctx: &Context<'_>, feedback: i32) -> Result<EmotionState, Error> {
+        Ok(services(ctx)?.emotions.give_feedback(call(ctx)?, &place(ctx), feedback).await?.into())
+    }
+
+    /// Makes the caller's agent remember something: up to 10,000 characters.
+    #[graphql(directive = auth::apply(Role::User))]
+    async fn add_memory(&self, ctx: &Context<'_>, content: String) -> Result<Memory, Error> {
+        Ok(services(ctx)?.memories.add(call(ctx)?, &place(ctx), content).await?.into())
+    }
+
+    /// Makes the caller's agent forget a memory; answers with its id.
+    #[graphql(directive = auth::apply(Role::User))]
+    async fn delete_memory(&self, ctx: &Context<'_>, id: ID) -> Result<ID, Error> {
+        let id = id.parse().map_err(|_| Error::Invalid("id is not the id of a memory".to_owned()))?;
+        Ok(services(ctx)?.memories.delete(call(ctx)?, &place(ctx), id).await?.into())
+    }
+}
+
+/// Which field of which of the request's operations.
+fn place(ctx: &Context<'_>) -> String {
+    let operation = call(ctx).map_or(0, |call| call.place);
+    let path = ctx.path_node.map(|node| node.to_string_vec().join("/")).unwrap_or_default();
+    format!("{operation}/{path}")
+}

@@ -1,0 +1,123 @@
+//! `Query`: each field reads its arguments and asks a service.
+
+use std::sync::atomic::Ordering;
+
+use async_graphql::{Context, Object};
+use chrono::{DateTime, Utc};
+
+use super::connection::Connection;
+use super::directives::{Role, auth, cacheControl, rateLimit};
+use super::loader::PriceLoader;
+use super::mcp::MCPContext;
+use super::types::{EmotionState, Memory, Price, PricePoint, PriceResult, SwapInput, SwapQuote};
+use super::{Incomplete, call, services};
+use crate::domain::coin::Coin;
+use crate::services::Error;
+use crate::services::memory::MemoryFilter;
+use crate::services::prices::{HistoryFilter, MAX_COINS};
+use crate::services::quotes::{SwapRequest, swap_quote};
+
+/// What can be asked.
+pub(super) struct Query;
+
+#[Object]
+impl Query {
+    /// What an agent needs to know: tools, personas, the market, and the caller's own emotion and memories.
+    #[graphql(directive = cacheControl::apply(300))]
+    async fn mcp(&self, ctx: &Context<'_>, tool: Option<String>) -> Result<MCPContext, Error> {
+        let context = services(ctx)?.context.get(tool.as_deref()).await?;
+        if !context.complete
+            && let Ok(incomplete) = ctx.data::<Incomplete>()
+        {
+            incomplete.0.store(true, Ordering::Relaxed);
+        }
+        Ok(MCPContext(context))
+    }
+
+    /// Prices in the order asked, all or nothing: an unknown coin is `NOT_FOUND` with `extensions.coins`.
+    #[graphql(directive = rateLimit::apply(100, 60))]
+    async fn crypto_prices(&self, ctx: &Context<'_>, coins: Vec<String>) -> Result<Vec<Price>, Error> {
+        let coins = parse(&coins)?;
+        let prices = loader(ctx)?.load(&coins).await?;
+        Ok(prices.into_iter().map(Price::from).collect())
+    }
+
+    /// Prices in the order asked, each with its own outcome.
+    #[graphql(directive = rateLimit::apply(100, 60))]
+    async fn price_results(&self, ctx: &Context<'_>, coins: Vec<String>) -> Result<Vec<PriceResult>, Error> {
+        if coins.is_empty() || coins.len() > MAX_COINS {
+            return Err(Error::Invalid(format!("expected 1 to {MAX_COINS} coins, not {}", coins.len())));
+        }
+        let parsed: Vec<_> = coins.iter().map(|coin| coin.parse::<Coin>()).collect();
+        let known: Vec<_> = parsed.iter().filter_map(|coin| coin.as_ref().ok().cloned()).collect();
+        let results = loader(ctx)?.load_each(&known).await;
+        Ok(parsed
+            .into_iter()
+            .zip(coins)
+            .map(|(coin, asked)| {
+                let result = match coin {
+                    Ok(coin) => results.get(&coin).cloned().unwrap_or_else(|| Err(Error::UnknownCoins(vec![coin]))),
+                    Err(invalid) => Err(Error::Invalid(invalid.to_string())),
+                };
+                PriceResult::new(asked, result)
+            })
+            .collect())
+    }
+
+    /// Past prices of a coin that the poller follows, newest first. `first` is at most 1000.
+    #[graphql(directive = rateLimit::apply(100, 60))]
+    async fn price_history(
+        &self,
+        ctx: &Context<'_>,
+        coin: String,
+        #[graphql(default = 100)] first: i32,
+        after: Option<String>,
+        from: Option<DateTime<Utc>>,
+        to: Option<DateTime<Utc>>,
+    ) -> Result<Connection<PricePoint>, Error> {
+        let coin = coin.parse::<Coin>().map_err(|invalid| Error::Invalid(invalid.to_string()))?;
+        let page = services(ctx)?.prices.history(&HistoryFilter { coin, from, to, first, after }).await?;
+        Ok(Connection::new(page))
+    }
+
+    /// The best of all quotes for a swap.
+    #[expect(clippy::unused_async, reason = "a resolver is async; its sources will be")]
+    #[graphql(directive = auth::apply(Role::User))]
+    async fn defi_swap_quote(&self, input: SwapInput) -> Result<SwapQuote, Error> {
+        let SwapInput { chain, from_token, to_token, amount, slippage_bps } = input;
+        match swap_quote(&SwapRequest { chain, from_token, to_token, amount, slippage_bps })? {}
+    }
+
+    /// The caller's emotion.
+    #[graphql(directive = auth::apply(Role::User))]
+    async fn emotion(&self, ctx: &Context<'_>) -> Result<EmotionState, Error> {
+        Ok(services(ctx)?.emotions.of(call(ctx)?.user_id()?).await?.into())
+    }
+
+    /// The caller's memories, newest first; with `search`, those that hold every one of its words. `first` is at
+    /// most 100.
+    #[graphql(directive = auth::apply(Role::User))]
+    async fn memories(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(default = 20)] first: i32,
+        after: Option<String>,
+        search: Option<String>,
+    ) -> Result<Connection<Memory>, Error> {
+        let filter = MemoryFilter { first, after, search };
+        Ok(Connection::new(services(ctx)?.memories.list(call(ctx)?.user_id()?, &filter).await?))
+    }
+}
+
+pub(super) fn parse(coins: &[String]) -> Result<Vec<Coin>, Error> {
+    coins
+        .iter()
+        .map(|coin| {
+            coin.parse().map_err(|invalid: crate::domain::coin::InvalidCoin| Error::Invalid(invalid.to_string()))
+        })
+        .collect()
+}
+
+fn loader<'a>(ctx: &'a Context<'_>) -> Result<&'a PriceLoader, Error> {
+    ctx.data::<PriceLoader>().map_err(|_| Error::Internal("the request has no price loader".to_owned()))
+}

@@ -1,0 +1,324 @@
+//! Admission and execution, against the real schema over a store in memory.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_graphql::{Request, ServerError, Value, Variables};
+use futures_util::{FutureExt, StreamExt};
+use serde_json::json;
+
+use super::rules::Rules;
+use super::{Graph, Operation, Services};
+use crate::bus::in_process::Feed;
+use crate::cache::Cache;
+use crate::platform::auth::{Principal, Role};
+use crate::platform::clock::{Clock, SystemClock};
+use crate::services::Call;
+use crate::services::context::Contexts;
+use crate::services::emotion::Emotions;
+use crate::services::fake_store::FakeStore;
+use crate::services::memory::Memories;
+use crate::services::prices::{PriceCache, Prices};
+use crate::sources::prices::OrderedSources;
+
+struct Fixture {
+    graph: Graph,
+    store: Arc<FakeStore>,
+}
+
+fn fixture(production: bool) -> Fixture {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = Arc::new(FakeStore::default());
+    let cache = PriceCache::new(Arc::new(Cache::new([], clock.clone())), Duration::from_secs(30));
+    let sources = Arc::new(OrderedSources::new([], &clock));
+    let prices = Arc::new(Prices::new(cache, sources, store.clone()));
+    let services = Services {
+        emotions: Emotions::new(store.clone(), clock.clone()),
+        memories: Memories::new(store.clone(), store.clone(), clock.clone()),
+        context: Contexts::new(prices.clone(), vec![], clock),
+        prices,
+        feed: Feed::default(),
+    };
+    Fixture { graph: Graph::new(services, production).unwrap(), store }
+}
+
+impl Fixture {
+    fn admit_with(
+        &self,
+        document: &str,
+        variables: serde_json::Value,
+        role: Option<Role>,
+    ) -> Result<Operation, Vec<ServerError>> {
+        let principal = role.map(|role| Principal { user_id: "ada".to_owned(), role });
+        let request = Request::new(document).variables(Variables::from_json(variables));
+        self.graph.admit(request, Call { principal, ..Call::default() })
+    }
+
+    /// The code that an operation is refused with.
+    fn code(&self, document: &str, role: Option<Role>) -> Option<String> {
+        code(self.admit_with(document, json!({ "yes": true, "no": false }), role))
+    }
+}
+
+fn sdl() -> String {
+    fixture(false).graph.sdl().to_owned()
+}
+
+fn admit(document: &str, role: Option<Role>) -> Operation {
+    fixture(false).admit_with(document, json!({}), role).ok().unwrap()
+}
+
+fn code(outcome: Result<Operation, Vec<ServerError>>) -> Option<String> {
+    let errors = outcome.err()?;
+    match errors[0].extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code.clone()),
+        _ => None,
+    }
+}
+
+#[test]
+fn the_sdl_declares_and_applies_the_directives() {
+    let sdl = sdl();
+    for line in [
+        "directive @auth(requires: Role!) on FIELD_DEFINITION",
+        "directive @rateLimit(limit: Int!, duration: Int!) on FIELD_DEFINITION",
+        "directive @cacheControl(maxAge: Int!) on FIELD_DEFINITION",
+        "mcp(tool: String): MCPContext! @cacheControl(maxAge: 300)",
+        "cryptoPrices(coins: [String!]!): [Price!]! @rateLimit(limit: 100, duration: 60)",
+        "defiSwapQuote(input: SwapInput!): SwapQuote! @auth(requires: USER)",
+        "updateEmotion(feedback: Int!): EmotionState! @auth(requires: USER)",
+        "addMemory(content: String!): Memory! @auth(requires: USER)",
+        "priceUpdates(coins: [String!]!): PriceUpdate! @auth(requires: USER)",
+        "emotionChanges(userId: ID!): EmotionUpdate! @auth(requires: ADMIN)",
+    ] {
+        assert!(sdl.contains(line), "missing: {line}\n{sdl}");
+    }
+}
+
+/// Every guarded field, asked for as a document would that it can run.
+fn guarded() -> Vec<(&'static str, String, Role)> {
+    let rules = Rules::from_sdl(&sdl()).unwrap();
+    let guarded: Vec<_> = rules
+        .guarded()
+        .map(|(parent, field, role)| {
+            let keyword = match parent {
+                "Query" => "query",
+                "Mutation" => "mutation",
+                "Subscription" => "subscription",
+                _ => panic!("{parent}.{field} is guarded below the root: let these tests reach it"),
+            };
+            let arguments = match field {
+                "defiSwapQuote" => "(input: { chain: \"a\", fromToken: \"b\", toToken: \"c\", amount: \"1\" })",
+                "updateEmotion" => "(feedback: 1)",
+                "addMemory" => "(content: \"x\")",
+                "deleteMemory" => "(id: \"x\")",
+                "priceUpdates" => "(coins: [\"bitcoin\"])",
+                "emotionChanges" => "(userId: \"ada\")",
+                "emotion" | "memories" => "",
+                _ => panic!("{field} is new: say how to ask for it"),
+            };
+            let selection = if field == "deleteMemory" { "" } else { " { __typename }" };
+            (keyword, format!("{field}{arguments}{selection}"), role)
+        })
+        .collect();
+    assert!(guarded.len() >= 8, "{guarded:?}");
+    guarded
+}
+
+#[test]
+fn no_guarded_field_is_admitted_without_its_role_however_it_is_asked_for() {
+    let it = fixture(false);
+    for (keyword, field, required) in guarded() {
+        let parent = format!("{}{}", keyword[..1].to_uppercase(), &keyword[1..]);
+        for document in [
+            format!("{keyword} {{ {field} }}"),
+            format!("{keyword} {{ __typename alias: {field} }}"),
+            format!("{keyword} {{ ... {{ {field} }} }}"),
+            format!("{keyword} {{ ... on {parent} {{ {field} }} }}"),
+            format!("{keyword} {{ ...A }} fragment A on {parent} {{ ...B }} fragment B on {parent} {{ {field} }}"),
+            format!("{keyword} {{ ... @include(if: true) {{ {field} }} }}"),
+            format!("{keyword} ($yes: Boolean!) {{ ... @include(if: $yes) {{ {field} }} }}"),
+            format!("{keyword} ($no: Boolean!) {{ ... @skip(if: $no) {{ {field} }} }}"),
+            format!("{keyword} ($d: Boolean = true) {{ ... @include(if: $d) {{ {field} }} }}"),
+            format!("{keyword} ($d: Boolean = false) {{ ... @skip(if: $d) {{ {field} }} }}"),
+            format!("{keyword} ($d: Boolean) {{ ... @skip(if: $d) {{ {field} }} }}"),
+            format!("{keyword} {{ ... @skip(if: $undefined) {{ {field} }} }}"),
+        ] {
+            assert_eq!(it.code(&document, None).as_deref(), Some("UNAUTHENTICATED"), "{document}");
+            let as_user = (required > Role::User).then_some("FORBIDDEN");
+            assert_eq!(it.code(&document, Some(Role::User)).as_deref(), as_user, "{document}");
+            assert_eq!(it.code(&document, Some(Role::Admin)), None, "{document}");
+        }
+    }
+}
+
+/// What admission takes for left out must be left out by the executor too: the two read `@skip` and `@include` apart.
+#[tokio::test]
+async fn what_is_admitted_without_a_role_never_runs_a_guarded_field() {
+    let it = fixture(false);
+    let mut left_out = 0;
+    for (keyword, field, _) in guarded() {
+        for directive in ["skip", "include"] {
+            for declared in ["Boolean", "Boolean = true", "Boolean = false", "Boolean = null", "Boolean!"] {
+                for sent in
+                    [json!({}), json!({"x": true}), json!({"x": false}), json!({"x": null}), json!({"x": "true"})]
+                {
+                    for selected in [
+                        format!("{field} @{directive}(if: $x)"),
+                        format!("... @{directive}(if: $x) {{ {field} }}"),
+                        format!("...F @{directive}(if: $x)"),
+                    ] {
+                        let on = format!("{}{}", keyword[..1].to_uppercase(), &keyword[1..]);
+                        let fragment = format!("fragment F on {on} {{ {field} }}");
+                        let fragment = if selected.starts_with("...F") { fragment.as_str() } else { "" };
+                        let document = format!("{keyword}($x: {declared}) {{ __typename {selected} }} {fragment}");
+                        let Ok(operation) = it.admit_with(&document, sent.clone(), None) else { continue };
+                        left_out += 1;
+                        if operation.is_subscription() {
+                            // A stream that was started would wait for events; one that is left out ends at once.
+                            let first = it.graph.stream(operation).next().now_or_never();
+                            assert!(first.is_some(), "{document} {sent}: a guarded stream runs");
+                        } else {
+                            let response = it.graph.run(operation, false).await.response;
+                            let name = field.split(['(', ' ']).next().unwrap();
+                            assert!(!response.data.to_string().contains(name), "{document} {sent}: {response:?}");
+                            let paths = response.errors.iter().filter(|error| !error.path.is_empty()).count();
+                            assert_eq!(paths, 0, "{document} {sent}: {response:?}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(left_out > 100, "{left_out}");
+    assert!(it.store.events.lock().unwrap().is_empty(), "a mutation ran");
+    assert!(!it.store.down.load(Ordering::SeqCst));
+}
+
+#[test]
+fn what_is_left_out_needs_no_role() {
+    let it = fixture(false);
+    let include = "query($no: Boolean!) { __typename emotion @include(if: $no) { points } }";
+    assert_eq!(it.code(include, None), None);
+    let skip = "query($yes: Boolean!) { __typename ... @skip(if: $yes) { emotion { points } } }";
+    assert_eq!(it.code(skip, None), None);
+}
+
+#[test]
+fn every_refusal_has_its_place() {
+    let it = fixture(false);
+    let document = "{ a: emotion { points } mcp { version } memories { pageInfo { hasNextPage } } }";
+    let errors = it.admit_with(document, json!({}), None).err().unwrap();
+    let places: Vec<_> = errors.iter().map(|error| (format!("{:?}", error.path), error.locations.len())).collect();
+    assert_eq!(places, [("[Field(\"a\")]".to_owned(), 1), ("[Field(\"memories\")]".to_owned(), 1)]);
+}
+
+#[test]
+fn each_use_of_a_limited_field_is_charged() {
+    let admission = admit(
+        "{ a: cryptoPrices(coins: []) { usd } b: cryptoPrices(coins: []) { usd } ...F }
+        fragment F on Query { cryptoPrices(coins: []) { usd } }",
+        None,
+    );
+    let charges = admission.charges();
+    assert_eq!(charges.len(), 1);
+    assert_eq!((charges[0].quota.name.as_str(), charges[0].cost), ("Query.cryptoPrices", 3));
+}
+
+#[test]
+fn the_lowest_max_age_counts() {
+    let max_age = |document| admit(document, Some(Role::User)).admission.max_age;
+    assert_eq!(max_age("{ mcp { version } }"), 300);
+    assert_eq!(max_age("{ mcp { version emotion { points } } }"), 0);
+    assert_eq!(max_age("{ mcp { version } priceHistory(coin: \"bitcoin\") { edges { cursor } } }"), 0);
+    assert_eq!(max_age("{ mcp { version } ... { cryptoPrices(coins: [\"bitcoin\"]) { usd } } }"), 0);
+    assert_eq!(max_age("{ ...F } fragment F on Query { mcp { version } }"), 300);
+    assert_eq!(max_age("{ mcp { version } ...F } fragment F on Query { emotion { points } }"), 0);
+    assert_eq!(max_age("mutation { updateEmotion(feedback: 1) { points } }"), 0);
+}
+
+#[test]
+fn what_depends_on_the_caller_is_private() {
+    assert!(admit("{ emotion { points } }", Some(Role::User)).admission.private);
+    assert!(!admit("{ mcp { version } }", Some(Role::User)).admission.private);
+}
+
+#[test]
+fn a_document_out_of_proportion_is_refused_whatever_of_it_would_run() {
+    let it = fixture(false);
+    let deep = format!("{{ {} x {} }}", "mcp {".repeat(25), "}".repeat(25));
+    let aliases: String = (0..201).map(|n| format!("a{n}: __typename ")).collect();
+    let directives = "@include(if: true) ".repeat(51);
+    let bomb: String =
+        (0..28).map(|n| format!("fragment F{n} on Query {{ ...F{m} ...F{m} ...F{m} }} ", m = n + 1)).collect();
+    for document in [
+        deep,
+        format!("{{ {aliases} }}"),
+        format!("{{ __typename {directives} }}"),
+        format!("{{ ...F0 }} {bomb}"),
+        format!("{{ __typename ...F0 @skip(if: true) }} {bomb}"),
+        format!("query A {{ __typename }} query B {{ ...F0 }} {bomb}"),
+        format!("{{ __typename }} {bomb}"),
+        "{ ...F } fragment F on Query { ...F }".to_owned(),
+        "{ memories(first: 100000) { edges { node { id } } } }".to_owned(),
+        "query($n: Int = 100000) { memories(first: $n) { edges { node { id } } } }".to_owned(),
+    ] {
+        assert_eq!(it.code(&document, Some(Role::User)).as_deref(), Some("QUERY_TOO_COMPLEX"), "{document}");
+    }
+}
+
+#[test]
+fn a_hundred_aliases_are_in_proportion() {
+    let aliases: String =
+        (0..100).map(|n| format!("a{n}: cryptoPrices(coins: [\"bitcoin\"]) {{ coin usd }} ")).collect();
+    assert_eq!(fixture(false).code(&format!("{{ {aliases} }}"), None), None);
+}
+
+#[test]
+fn variables_are_complete_and_of_types_that_there_are() {
+    let it = fixture(false);
+    for document in [
+        "query($x: [Nope] = [1]) { __typename }",
+        "query($x: Query) { __typename }",
+        "query A { __typename } query B($x: [[Nope!]!] = [[1]]) { __typename }",
+        "query($c: [String!]!) { cryptoPrices(coins: $c) { usd } }",
+        "mutation($a: Int!) { x: updateEmotion(feedback: 1) { points } y: updateEmotion(feedback: $a) { points } }",
+    ] {
+        let outcome = it.admit_with(document, json!({}), Some(Role::User));
+        assert_eq!(code(outcome).as_deref(), Some("BAD_USER_INPUT"), "{document}");
+    }
+}
+
+#[test]
+fn a_command_is_given_once_under_one_key() {
+    let it = fixture(false);
+    let update = "updateEmotion(feedback: 1) { points }";
+    let twice = format!("mutation {{ {update} ...F }} fragment F on Mutation {{ {update} }}");
+    assert_eq!(it.code(&twice, Some(Role::User)).as_deref(), Some("BAD_USER_INPUT"));
+    let aliased = format!("mutation {{ {update} again: {update} }}");
+    assert_eq!(it.code(&aliased, Some(Role::User)), None);
+}
+
+#[test]
+fn the_operation_that_runs_is_the_one_that_is_judged() {
+    let it = fixture(false);
+    let document = "query A { __typename } query B { emotion { points } }";
+    let code = |name: Option<&str>| {
+        let mut request = Request::new(document);
+        request.operation_name = name.map(str::to_owned);
+        code(it.graph.admit(request, Call::default()))
+    };
+    assert_eq!(code(Some("A")), None);
+    assert_eq!(code(Some("B")).as_deref(), Some("UNAUTHENTICATED"));
+    assert_eq!(code(Some("C")).as_deref(), Some("BAD_USER_INPUT"));
+    assert_eq!(code(None).as_deref(), Some("BAD_USER_INPUT"));
+}
+
+#[test]
+fn introspection_can_be_off() {
+    let it = fixture(true);
+    assert_eq!(it.code("{ __schema { types { name } } }", None).as_deref(), Some("BAD_USER_INPUT"));
+    assert_eq!(it.code("{ ... { a: __type(name: \"Query\") { name } } }", None).as_deref(), Some("BAD_USER_INPUT"));
+    assert_eq!(it.code("{ __typename }", None), None);
+}

@@ -1,0 +1,111 @@
+//! GraphQL requests as they come over HTTP: a JSON object, an array of them, or the parameters of a URL.
+
+use async_graphql::{Request, Variables};
+use axum::body::{Body, to_bytes};
+use http::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::faces::error::ApiError;
+
+/// The most operations of a batch.
+const MAX_BATCH: usize = 10;
+
+/// A request before its operations are looked at.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    /// At least one.
+    pub(super) operations: Vec<Parameters>,
+    /// Whether they came as an array, and the answer is one too.
+    pub(super) batch: bool,
+}
+
+/// The parameters of one operation.
+#[derive(Debug, Default)]
+pub(super) struct Parameters {
+    pub(super) query: Option<String>,
+    pub(super) operation_name: Option<String>,
+    pub(super) variables: Map<String, Value>,
+    pub(super) extensions: Map<String, Value>,
+}
+
+/// Why a request cannot be read, and its HTTP status.
+#[derive(Debug)]
+pub(super) struct Unreadable(pub(super) StatusCode, pub(super) ApiError);
+
+impl Unreadable {
+    fn new(message: impl Into<String>) -> Self {
+        Self(StatusCode::BAD_REQUEST, ApiError::bad_input(message))
+    }
+}
+
+/// Reads the body of a POST.
+pub(super) async fn read(body: Body) -> Result<Parsed, Unreadable> {
+    let bytes = to_bytes(body, super::MAX_BODY).await.map_err(|_| {
+        let message = format!("the body has more than {} bytes, or did not arrive whole", super::MAX_BODY);
+        Unreadable(StatusCode::PAYLOAD_TOO_LARGE, ApiError::bad_input(message))
+    })?;
+    let value: Value =
+        serde_json::from_slice(&bytes).map_err(|error| Unreadable::new(format!("the body is not JSON: {error}")))?;
+    match value {
+        Value::Array(items) if items.is_empty() || items.len() > MAX_BATCH => {
+            Err(Unreadable::new(format!("a batch has 1 to {MAX_BATCH} operations")))
+        }
+        Value::Array(items) => {
+            Ok(Parsed { operations: items.into_iter().map(parameters).collect::<Result<_, _>>()?, batch: true })
+        }
+        single => Ok(Parsed { operations: vec![parameters(single)?], batch: false }),
+    }
+}
+
+/// Reads the parameters of a GET.
+pub(super) fn from_url(query: Option<&str>) -> Result<Parsed, Unreadable> {
+    let mut members = Map::new();
+    for (name, value) in form_pairs(query.unwrap_or_default()) {
+        let value = match name.as_str() {
+            "variables" | "extensions" if !value.is_empty() => {
+                serde_json::from_str(&value).map_err(|error| Unreadable::new(format!("{name} is not JSON: {error}")))?
+            }
+            _ => Value::String(value),
+        };
+        members.insert(name, value);
+    }
+    Ok(Parsed { operations: vec![parameters(Value::Object(members))?], batch: false })
+}
+
+fn form_pairs(query: &str) -> Vec<(String, String)> {
+    axum::extract::Query::try_from_uri(&format!("/?{query}").parse().unwrap_or_default())
+        .map(|pairs: axum::extract::Query<Vec<(String, String)>>| pairs.0)
+        .unwrap_or_default()
+}
+
+fn parameters(value: Value) -> Result<Parameters, Unreadable> {
+    let Value::Object(mut members) = value else {
+        return Err(Unreadable::new("a request is a JSON object, or an array of them"));
+    };
+    let mut text = |name: &str| match members.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Unreadable::new(format!("{name} must be a string"))),
+    };
+    let (query, operation_name) = (text("query")?, text("operationName")?);
+    let mut object = |name: &str| match members.remove(name) {
+        None | Some(Value::Null) => Ok(Map::new()),
+        Some(Value::Object(members)) => Ok(members),
+        Some(_) => Err(Unreadable::new(format!("{name} must be an object"))),
+    };
+    Ok(Parameters {
+        query,
+        operation_name: operation_name.filter(|name| !name.is_empty()),
+        variables: object("variables")?,
+        extensions: object("extensions")?,
+    })
+}
+
+impl Parameters {
+    /// The executor's request for `query`.
+    pub(super) fn into_request(self, query: String) -> Request {
+        let mut request = Request::new(query).variables(Variables::from_json(Value::Object(self.variables)));
+        request.operation_name = self.operation_name;
+        request
+    }
+}

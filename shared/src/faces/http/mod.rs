@@ -1,0 +1,79 @@
+//! The one HTTP router. API Gateway's functions and the local process serve this very router.
+
+mod address;
+mod body;
+mod graphql;
+mod health;
+mod index;
+mod limits;
+mod negotiate;
+mod persisted;
+mod problem;
+mod request;
+mod websocket;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn;
+use axum::routing::{any, get};
+
+use crate::cache::Cache;
+use crate::faces::graphql::Graph;
+use crate::limits::RateLimiter;
+use crate::platform::auth::Verifier;
+use crate::platform::clock::Clock;
+use crate::platform::config::LimitsConfig;
+use crate::store::Maintenance;
+
+pub use address::ClientAddress;
+pub use request::Vouched;
+
+/// How long a request may take: less than the 30 s after which API Gateway answers for us.
+const DEADLINE: Duration = Duration::from_secs(25);
+/// The largest body of a request, in bytes.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// What the router's handlers work with.
+pub struct Http {
+    /// The GraphQL schema.
+    pub graph: Graph,
+    /// Verifies tokens.
+    pub verifier: Arc<Verifier>,
+    /// Counts requests; `None` where limits are off.
+    pub limiter: Option<Arc<dyn RateLimiter>>,
+    /// How much every caller may ask for.
+    pub limits: LimitsConfig,
+    /// Keeps persisted documents.
+    pub cache: Arc<Cache>,
+    /// Asked by `/healthz`.
+    pub store: Arc<dyn Maintenance>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Whether `/graphql` is served.
+    pub graphql_enabled: bool,
+    /// Whether this is the local process: GraphiQL and websockets are served.
+    pub local: bool,
+}
+
+impl Http {
+    /// The routes.
+    pub fn router(self) -> Router {
+        let mut router = Router::new()
+            .route("/", get(index::show))
+            .route("/healthz", get(health::show))
+            .route("/schema.graphql", get(graphql::schema));
+        if self.graphql_enabled {
+            router = router.route("/graphql", any(graphql::handle));
+            if self.local {
+                router = router.route("/graphql/ws", any(websocket::handle));
+            }
+        }
+        router
+            .fallback(problem::no_such_path)
+            .method_not_allowed_fallback(problem::no_such_method)
+            .with_state(Arc::new(self))
+            .layer(from_fn(request::around))
+    }
+}

@@ -1,0 +1,64 @@
+//! Automatic persisted queries: a client sends the SHA-256 of a document first, and the document itself only where
+//! the hash is not known. <https://www.apollographql.com/docs/apollo-server/performance/apq>
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::body::Parameters;
+use crate::cache::{Cache, Life};
+use crate::faces::error::{ApiError, Code};
+
+/// How long a document may be kept after it was last sent whole; the tiers of the cache have shorter limits.
+const KEPT: Duration = Duration::from_secs(24 * 3600);
+
+/// The document of an operation.
+pub(super) struct Document {
+    pub(super) text: String,
+    /// Its hash, where the client wants it kept.
+    hash: Option<String>,
+}
+
+/// The document that the parameters carry, or name.
+///
+/// # Errors
+/// `BAD_USER_INPUT` without either, or where they do not agree; `PERSISTED_QUERY_NOT_FOUND` for an unknown hash.
+pub(super) async fn document(cache: &Cache, parameters: &mut Parameters) -> Result<Document, ApiError> {
+    let text = parameters.query.take();
+    let Some(persisted) = parameters.extensions.get("persistedQuery") else {
+        return match text {
+            Some(text) => Ok(Document { text, hash: None }),
+            None => Err(ApiError::bad_input("query is missing")),
+        };
+    };
+    let hash = hash_of(persisted)
+        .ok_or_else(|| ApiError::bad_input("extensions.persistedQuery needs version 1 and a sha256Hash"))?;
+    match text {
+        Some(text) if format!("{:x}", Sha256::digest(&text)) == hash => Ok(Document { text, hash: Some(hash) }),
+        Some(_) => Err(ApiError::bad_input("sha256Hash is not the hash of query")),
+        None => match cache.get_values(&[key(&hash)]).await.pop().flatten() {
+            Some(cached) => Ok(Document { text: cached.value, hash: None }),
+            None => Err(ApiError::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")),
+        },
+    }
+}
+
+impl Document {
+    /// Keeps the document under its hash, once it is known to be one that may run.
+    pub(super) async fn keep(&self, cache: &Cache) {
+        if let Some(hash) = &self.hash {
+            cache.put_values([(key(hash), &self.text)], Life { fresh: KEPT, retained: KEPT }).await;
+        }
+    }
+}
+
+fn key(hash: &str) -> String {
+    format!("apq:{hash}")
+}
+
+fn hash_of(persisted: &Value) -> Option<String> {
+    let hash = persisted.get("sha256Hash")?.as_str()?.to_ascii_lowercase();
+    let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (persisted.get("version")?.as_u64() == Some(1) && is_hash).then_some(hash)
+}

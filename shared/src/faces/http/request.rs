@@ -1,0 +1,117 @@
+//! Around every request: its correlation id, its span, its line in the log, and headers for every answer. And who
+//! makes it.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use http::header::{AUTHORIZATION, CACHE_CONTROL};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
+use tracing::Instrument;
+
+use super::Http;
+use super::problem::Problem;
+use crate::faces::error::ApiError;
+use crate::platform::auth::{AuthError, Principal};
+use crate::platform::ids::new_id;
+use crate::services::{Call, Error};
+
+const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// A request's id, in its extensions.
+#[derive(Debug, Clone)]
+pub(super) struct CorrelationId(pub(super) String);
+
+/// The caller that the trigger vouches for: an API Gateway authorizer verified the token, and its claims came in the
+/// Lambda request context.
+#[derive(Debug, Clone)]
+pub struct Vouched(pub Principal);
+
+pub(super) async fn around(mut request: Request, next: Next) -> Response {
+    let id = given(request.headers(), CORRELATION_ID.as_str(), is_id).unwrap_or_else(|| new_id().to_string());
+    let span = tracing::info_span!(
+        "request",
+        correlation_id = id,
+        method = %request.method(),
+        path = request.uri().path(),
+    );
+    request.extensions_mut().insert(CorrelationId(id.clone()));
+    async move {
+        let started = Instant::now();
+        let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+            let error = Error::Internal("a handler panicked; what it said is in the log".to_owned());
+            Problem(ApiError::from(&error)).into_response()
+        });
+        let elapsed_ms = started.elapsed().as_millis();
+        tracing::info!(status = response.status().as_u16(), elapsed_ms, "answered");
+        finish(response.headers_mut(), &id);
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+fn finish(headers: &mut HeaderMap, id: &str) {
+    if let Ok(id) = HeaderValue::from_str(id) {
+        headers.insert(CORRELATION_ID, id);
+    }
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
+}
+
+/// The call that a request makes.
+///
+/// # Errors
+/// For a token that is not valid (an anonymous request is), and for an idempotency key that is none.
+pub(super) async fn call(http: &Arc<Http>, headers: &HeaderMap, extensions: &Extensions) -> Result<Call, ApiError> {
+    let principal = match (extensions.get::<Vouched>(), headers.get(AUTHORIZATION)) {
+        (Some(vouched), _) => Some(vouched.0.clone()),
+        (None, Some(header)) => Some(verify(http, header.as_bytes()).await.map_err(|error| ApiError::from(&error))?),
+        (None, None) => None,
+    };
+    let idempotency_key = given(headers, IDEMPOTENCY_KEY, is_key);
+    if idempotency_key.is_none() && headers.contains_key(IDEMPOTENCY_KEY) {
+        let expected = "Idempotency-Key must be one header of 1 to 255 visible ASCII characters";
+        return Err(ApiError::bad_input(expected));
+    }
+    Ok(Call {
+        principal,
+        correlation_id: extensions.get::<CorrelationId>().map(|id| id.0.clone()).unwrap_or_default(),
+        traceparent: given(headers, "traceparent", is_key),
+        idempotency_key,
+        place: 0,
+    })
+}
+
+/// The principal of an `Authorization` value: `Bearer`, in any case, and a token.
+pub(super) async fn verify(http: &Http, authorization: &[u8]) -> Result<Principal, AuthError> {
+    let (scheme, token) = std::str::from_utf8(authorization)
+        .ok()
+        .and_then(|text| text.trim().split_once(' '))
+        .ok_or(AuthError::Malformed)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(AuthError::Malformed);
+    }
+    http.verifier.verify(token.trim()).await
+}
+
+/// A header's value, if it is there once and fits.
+fn given(headers: &HeaderMap, name: &str, fits: fn(&str) -> bool) -> Option<String> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.to_str().ok()?.trim();
+    (values.next().is_none() && fits(value)).then(|| value.to_owned())
+}
+
+fn is_id(text: &str) -> bool {
+    (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+}
+
+fn is_key(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
