@@ -1,2 +1,9 @@
-//! x
-fn main() {}
+//! Invoked by the deployment and by operators: migrations.
+
+use mcp_core::platform::config::Vars;
+use mcp_core::{app, triggers};
+
+#[tokio::main]
+async fn main() -> Result<(), app::Failure> {
+    triggers::invoke::run(app::admin(&Vars::from_env()).await?).await
+}

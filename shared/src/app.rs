@@ -1,0 +1,89 @@
+//! From configuration to what a function runs: one constructor a function, each building only what it uses. The one
+//! place that knows which backends there are.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::platform::config::{ConfigError, Database, StoreConfig, Vars};
+use crate::platform::telemetry::{self, TelemetryConfig};
+use crate::store::{Store, StoreError};
+
+#[cfg(any(feature = "graphql", feature = "aws"))]
+mod prices;
+#[cfg(any(feature = "graphql", feature = "aws"))]
+mod redis;
+#[cfg(feature = "graphql")]
+mod router;
+
+#[cfg(feature = "aws")]
+pub use prices::price_poller;
+#[cfg(feature = "apigw")]
+pub use router::graphql;
+#[cfg(feature = "local")]
+pub use router::{Local, local};
+
+/// What a `main` ends with.
+pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a process does not start. Prints as one line, by `Debug` too: that is how a `main` shows it.
+#[derive(thiserror::Error)]
+pub enum StartError {
+    /// A variable does not say what it must.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// `admin`: the schema of the database.
+///
+/// # Errors
+/// A variable that is invalid, named.
+pub async fn admin(vars: &Vars) -> Result<Arc<dyn Store>, StartError> {
+    begin(vars)?;
+    store(vars).await
+}
+
+/// What every process does first: logs, and one TLS implementation for all libraries.
+fn begin(vars: &Vars) -> Result<(), StartError> {
+    // Both fail only where a test has begun before in the same process.
+    let _ = telemetry::start(TelemetryConfig::from_vars(vars)?);
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    Ok(())
+}
+
+async fn store(vars: &Vars) -> Result<Arc<dyn Store>, StartError> {
+    match StoreConfig::from_vars(vars)?.database {
+        #[cfg(feature = "sqlite")]
+        Database::Sqlite(path) => Ok(Arc::new(crate::store::sqlite::SqliteStore::open(&path).await?)),
+        #[cfg(feature = "postgres")]
+        Database::Postgres(url) => {
+            // A sandbox handles one request at a time.
+            let connections = if vars.on_lambda() { 2 } else { 16 };
+            Ok(Arc::new(crate::store::postgres::PostgresStore::connect(&url, connections)?))
+        }
+        #[cfg(not(feature = "sqlite"))]
+        Database::Sqlite(_) => Err(not_built("DATABASE_URL", "SQLite").into()),
+        #[cfg(not(feature = "postgres"))]
+        Database::Postgres(_) => Err(not_built("DATABASE_URL", "Postgres").into()),
+    }
+}
+
+/// A setting asks for a part that this build does not have.
+#[cfg_attr(
+    all(feature = "sqlite", feature = "postgres", feature = "redis"),
+    expect(dead_code, reason = "all is built")
+)]
+fn not_built(name: &'static str, part: &str) -> ConfigError {
+    ConfigError { name, problem: format!("{part} is not part of this build; locally, `FULL=1 make run` builds it in") }
+}

@@ -1,0 +1,97 @@
+//! What several processes share: the clock, the cache and the sources of prices; and the poller.
+
+use std::sync::Arc;
+
+use super::StartError;
+use super::redis::Redis;
+use crate::cache::{Cache, CacheTier, MEMORY_LIFE, MemoryTier};
+use crate::domain::coin::Coin;
+use crate::platform::clock::{Clock, SystemClock};
+use crate::platform::config::{PriceConfig, SourceKind, Vars};
+use crate::services::poll::{Poller, polled_coins};
+use crate::services::prices::PriceCache;
+#[cfg(feature = "graphql")]
+use crate::services::prices::Prices;
+use crate::sources::http::{HttpClient, HttpOptions};
+use crate::sources::prices::{CoinGecko, Coinbase, OrderedSources, PriceSource, Simulated};
+use crate::store::{EventStore, Store};
+
+/// What the cache in this process may hold, in bytes.
+const MEMORY_BYTES: u64 = 8 * 1024 * 1024;
+
+/// `price-poller`.
+///
+/// # Errors
+/// A variable that is invalid, named.
+#[cfg(feature = "aws")]
+pub async fn price_poller(vars: &Vars) -> Result<Poller, StartError> {
+    super::begin(vars)?;
+    let shared = Shared::new(vars, Redis::from_vars(vars)?.as_ref())?;
+    let store = super::store(vars).await?;
+    Ok(shared.poller(store.clone(), store))
+}
+
+/// What the services of one process share.
+pub(super) struct Shared {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) cache: Arc<Cache>,
+    pub(super) config: PriceConfig,
+    pub(super) coins: Vec<Coin>,
+    sources: Arc<OrderedSources>,
+}
+
+impl Shared {
+    pub(super) fn new(vars: &Vars, redis: Option<&Redis>) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let config = PriceConfig::from_vars(vars)?;
+        let cache = Arc::new(cache(redis, &clock));
+        Ok(Self { coins: polled_coins(&config)?, sources: Arc::new(sources(&config, &clock)?), clock, cache, config })
+    }
+
+    #[cfg(feature = "graphql")]
+    pub(super) fn prices(&self, store: Arc<dyn Store>) -> Arc<Prices> {
+        Arc::new(Prices::new(self.price_cache(), self.sources.clone(), store))
+    }
+
+    /// The poller, its events going to `events`.
+    pub(super) fn poller(&self, events: Arc<dyn EventStore>, store: Arc<dyn Store>) -> Poller {
+        Poller {
+            sources: self.sources.clone(),
+            events,
+            store,
+            cache: self.price_cache(),
+            coins: self.coins.clone(),
+            every: self.config.poll_every,
+            clock: self.clock.clone(),
+        }
+    }
+
+    fn price_cache(&self) -> PriceCache {
+        PriceCache::new(self.cache.clone(), self.config.poll_every)
+    }
+}
+
+/// The cache: in this process, and behind it Redis.
+fn cache(redis: Option<&Redis>, clock: &Arc<dyn Clock>) -> Cache {
+    let memory: Arc<dyn CacheTier> = Arc::new(MemoryTier::new(MEMORY_BYTES, clock.clone()));
+    Cache::new([(memory, MEMORY_LIFE)].into_iter().chain(redis.map(Redis::tier)), clock.clone())
+}
+
+/// The sources, in the order in which they are asked.
+fn sources(config: &PriceConfig, clock: &Arc<dyn Clock>) -> Result<OrderedSources, StartError> {
+    let http = HttpClient::new(HttpOptions::default(), clock.clone())
+        .map_err(|error| StartError::Failed(format!("the HTTP client: {error}")))?;
+    let source = |kind: &SourceKind| -> (Arc<dyn PriceSource>, crate::breaker::Options) {
+        match kind {
+            SourceKind::CoinGecko => {
+                let (url, key) = (config.coingecko_url.clone(), config.coingecko_key.clone());
+                (Arc::new(CoinGecko::new(http.clone(), url, key)), CoinGecko::breaker_options())
+            }
+            SourceKind::Coinbase => {
+                (Arc::new(Coinbase::new(http.clone(), config.coinbase_url.clone())), Coinbase::breaker_options())
+            }
+            SourceKind::Simulated => (Arc::new(Simulated::new(clock.clone())), Simulated::breaker_options()),
+        }
+    };
+    Ok(OrderedSources::new(config.sources.iter().map(source), clock))
+}

@@ -1,0 +1,75 @@
+//! Serving: bind, say so, poll on the side, and end cleanly.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+
+use super::banner::{self, Tokens};
+use crate::app::{self, Local, StartError};
+use crate::platform::config::{ConfigError, Vars};
+use crate::platform::ids::new_id;
+use crate::services::poll::Poller;
+
+/// How long open connections may take to end after Ctrl-C.
+const GRACE: Duration = Duration::from_secs(3);
+
+pub(super) async fn serve(vars: &Vars) -> Result<(), StartError> {
+    let local = app::local(vars).await?;
+    let listener = TcpListener::bind(local.addr).await.map_err(|error| {
+        let problem = format!("cannot listen on {}: {error}; set it to another address", local.addr);
+        ConfigError { name: "HTTP_ADDR", problem }
+    })?;
+    let addr = listener.local_addr().unwrap_or(local.addr);
+    let Local { router, poller, interval, graphql_enabled, prices, database, tokens, .. } = local;
+    let tokens = tokens.filter(|_| addr.ip().is_loopback()).map(|(user, admin)| Tokens { user, admin });
+    println!("{}", banner::text(addr, graphql_enabled, &prices, &database, tokens.as_ref()));
+    let polling = tokio::spawn(poll(poller, interval));
+    run(listener, router).await?;
+    polling.abort();
+    println!("mcp-server has ended.");
+    Ok(())
+}
+
+/// Polls at once, and then again and again: the next round is another try of one that fails.
+async fn poll(poller: Poller, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = poller.round(&new_id().to_string()).await {
+            tracing::warn!(%error, "a round of the price poller failed");
+        }
+    }
+}
+
+/// Serves until a signal comes, then lets open requests end, for a while.
+async fn run(listener: TcpListener, router: Router) -> Result<(), StartError> {
+    let (ended, mut end) = tokio::sync::watch::channel(false);
+    let signals = signals()?;
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        signals.await;
+        // The receiver lives as long as this function.
+        let _ = ended.send(true);
+    });
+    tokio::select! {
+        outcome = server => outcome.map_err(|error| StartError::Failed(error.to_string())),
+        () = async { let _ = end.changed().await; tokio::time::sleep(GRACE).await } => Ok(()),
+    }
+}
+
+fn signals() -> Result<impl Future<Output = ()>, StartError> {
+    let listen = |kind| signal(kind).map_err(|error| StartError::Failed(error.to_string()));
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

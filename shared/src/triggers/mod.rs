@@ -1,0 +1,20 @@
+//! What sets work off: API Gateway, schedules, invocations, and the local process in place of all of them. A trigger
+//! turns its event into a call of the router or of a service, and decides nothing itself.
+
+#[cfg(feature = "apigw")]
+pub mod http;
+#[cfg(feature = "aws")]
+pub mod invoke;
+#[cfg(feature = "local")]
+pub mod local;
+#[cfg(feature = "aws")]
+pub mod schedule;
+
+/// When the invocation must have ended: a second before Lambda ends it.
+#[cfg(feature = "aws")]
+fn deadline_of(context: &lambda_runtime::Context) -> crate::platform::clock::Timestamp {
+    let milliseconds = i64::try_from(context.deadline).unwrap_or(i64::MAX);
+    let deadline =
+        chrono::DateTime::from_timestamp_millis(milliseconds).unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC);
+    deadline - chrono::TimeDelta::seconds(1)
+}
