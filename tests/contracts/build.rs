@@ -1,0 +1,104 @@
+//! What the promises are told with: streams, events, appends.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta};
+use mcp_core::domain::{Metadata, NewEvent, RecordedEvent, StreamId};
+use mcp_core::platform::clock::Timestamp;
+use mcp_core::platform::ids::new_id;
+use mcp_core::store::{Append, Appended, Cursor, Expected, IdempotencyKey, Store, StoreError, StreamAppend};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::Fixture;
+
+/// A stream that nobody else uses, of a kind without a read model.
+pub(crate) fn a_stream() -> StreamId {
+    StreamId::of("test", &Uuid::now_v7().to_string())
+}
+
+/// Seconds after an arbitrary point in time.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    DateTime::UNIX_EPOCH + TimeDelta::seconds(1_800_000_000 + seconds)
+}
+
+pub(crate) fn metadata() -> Metadata {
+    Metadata {
+        user_id: Some("ada".to_owned()),
+        correlation_id: "c-1".to_owned(),
+        causation_id: None,
+        traceparent: None,
+        idempotency_key: None,
+        occurred_at: at(0),
+    }
+}
+
+pub(crate) fn event_of(event_type: &str, data: Value) -> NewEvent {
+    NewEvent { id: new_id(), event_type: event_type.to_owned(), schema_version: 1, data }
+}
+
+pub(crate) fn events(count: usize) -> Vec<NewEvent> {
+    (0..count).map(|n| event_of("Happened", json!({"n": n}))).collect()
+}
+
+pub(crate) fn part(stream: &StreamId, expected: Expected, events: Vec<NewEvent>) -> StreamAppend {
+    StreamAppend { stream: stream.clone(), expected, events }
+}
+
+pub(crate) fn together(streams: Vec<StreamAppend>) -> Append {
+    Append { streams, metadata: metadata(), idempotency: None }
+}
+
+/// An append of `count` events to one stream.
+pub(crate) fn to(stream: &StreamId, expected: Expected, count: usize) -> Append {
+    together(vec![part(stream, expected, events(count))])
+}
+
+pub(crate) fn keyed(append: Append, key: &str, fingerprint: &str) -> Append {
+    Append { idempotency: Some(idempotency_key(key, fingerprint)), ..append }
+}
+
+pub(crate) fn idempotency_key(key: &str, fingerprint: &str) -> IdempotencyKey {
+    IdempotencyKey { key: key.to_owned(), fingerprint: fingerprint.to_owned() }
+}
+
+/// Appends `count` events, whatever was there.
+pub(crate) async fn given(store: &dyn Store, stream: &StreamId, count: usize) -> Appended {
+    store.append(&to(stream, Expected::Any, count)).await.unwrap()
+}
+
+pub(crate) async fn versions(store: &dyn Store, stream: &StreamId) -> Vec<i32> {
+    store.load(stream, None).await.unwrap().events.iter().map(|event| event.event_version).collect()
+}
+
+pub(crate) fn ids(events: &[RecordedEvent]) -> Vec<Uuid> {
+    events.iter().map(|event| event.id).collect()
+}
+
+#[track_caller]
+pub(crate) fn assert_conflict(result: &Result<Appended, StoreError>, on: &StreamId, wanted: i32, found: i32) {
+    match result {
+        Err(StoreError::Conflict { stream, expected, actual }) => {
+            assert_eq!((stream, *expected, *actual), (on, wanted, found));
+        }
+        other => panic!("expected a conflict on {on}, not {other:?}"),
+    }
+}
+
+/// Follows the log from `cursor` until `count` events were seen, and one empty page after them. What other
+/// transactions on the server hold back comes later, so it waits.
+pub(crate) async fn tail(fixture: &Fixture, cursor: &mut Option<Cursor>, count: usize) -> Vec<RecordedEvent> {
+    let started = Instant::now();
+    let mut seen = Vec::new();
+    loop {
+        let page = fixture.store.read_all(cursor.as_ref(), 7).await.unwrap();
+        *cursor = page.next;
+        let done = page.events.is_empty() && seen.len() >= count;
+        seen.extend(page.events);
+        if done {
+            return seen;
+        }
+        assert!(started.elapsed() < fixture.patience, "{} of {count} events came", seen.len());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

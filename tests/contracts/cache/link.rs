@@ -1,0 +1,94 @@
+//! The connection to Redis: it comes back, and a Redis that is down costs little.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mcp_core::platform::config::RedisEndpoint;
+use mcp_core::platform::redis::{RedisClient, RedisOptions};
+use tokio::net::TcpListener;
+
+use super::*;
+
+fn client_at(port: u16) -> RedisClient {
+    let endpoint = RedisEndpoint::parse("REDIS_URL", &format!("redis://127.0.0.1:{port}")).unwrap();
+    RedisClient::new(&endpoint, RedisOptions::default()).unwrap()
+}
+
+async fn ping(client: &RedisClient) -> bool {
+    client.query::<String>(&::redis::cmd("PING")).await.is_ok()
+}
+
+#[tokio::test]
+async fn a_connection_that_was_cut_is_opened_again_within_the_request() {
+    let client = redis::client();
+    let other = redis::client();
+    for _ in 0..3 {
+        let id: u64 = client.query(::redis::cmd("CLIENT").arg("ID")).await.unwrap();
+        other.query::<u64>(::redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id)).await.unwrap();
+        assert!(ping(&client).await);
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_refuses_is_asked_seldom() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client_at(listener.local_addr().unwrap().port());
+    let attempts = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&attempts);
+    tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            counter.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    for _ in 0..1000 {
+        assert!(!ping(&client).await);
+    }
+    // A thousand requests that each tried would have made three thousand attempts.
+    assert!(attempts.load(Ordering::SeqCst) < 100, "{attempts:?}");
+}
+
+#[tokio::test]
+async fn a_redis_that_never_answers_is_not_waited_for_by_each_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let client = client_at(listener.local_addr().unwrap().port());
+    let started = tokio::time::Instant::now();
+    for _ in 0..1000 {
+        assert!(!ping(&client).await);
+    }
+    // At the deadline of 250 ms each, this would take four minutes.
+    assert!(started.elapsed() < Duration::from_secs(60), "{:?}", started.elapsed());
+    drop(listener);
+}
+
+#[tokio::test]
+async fn a_redis_that_comes_up_later_is_found() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let client = client_at(port);
+    for _ in 0..10 {
+        assert!(!ping(&client).await);
+    }
+    // The simplest Redis there is: whatever it is sent, it says PONG as often as there were commands.
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while stream.readable().await.is_ok() {
+                    let Ok(count) = stream.try_read(&mut buffer) else { continue };
+                    let commands = buffer[..count].iter().filter(|&&byte| byte == b'*').count();
+                    if count == 0 || stream.try_write("+PONG\r\n".repeat(commands).as_bytes()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let found = async {
+        while !ping(&client).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), found).await.expect("it was never tried again");
+}

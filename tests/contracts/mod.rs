@@ -1,0 +1,39 @@
+//! One suite a capability: a function a promise, run against every backend as a test of its own
+//! (`contracts::event_store::append::postgres::a_stale_writer_gets_a_conflict`). A backend is done when it passes all
+//! of them against the real thing. `doubles` shows that the suites catch a backend that breaks its promises.
+
+mod build;
+mod cache;
+mod doubles;
+mod event_store;
+mod fixture;
+mod leases;
+mod limits;
+mod maintenance;
+mod read_models;
+
+pub(crate) use fixture::Fixture;
+
+/// Makes each promise a test on each backend.
+macro_rules! contract {
+    ($($promise:ident),* $(,)?) => {
+        mod sqlite {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    super::$promise($crate::contracts::Fixture::sqlite().await).await;
+                }
+            )*
+        }
+
+        mod postgres {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    super::$promise($crate::contracts::Fixture::postgres().await).await;
+                }
+            )*
+        }
+    };
+}
+pub(crate) use contract;

@@ -1,0 +1,4 @@
+//! What is read without folding a stream: written by the append, read at once.
+
+mod memories;
+mod prices;

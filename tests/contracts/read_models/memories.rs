@@ -1,0 +1,140 @@
+//! A user's memories.
+
+use mcp_core::domain::memory::{MemoryAdded, MemoryDeleted, MemoryEvent};
+use mcp_core::domain::{NewEvent, StreamId};
+use mcp_core::store::Expected::Any;
+use mcp_core::store::{MemoryQuery, MemoryRow, Store};
+use uuid::Uuid;
+
+use crate::contracts::build::{at, metadata, part, together};
+use crate::contracts::{Fixture, contract};
+
+contract!(
+    memories_are_listed_newest_first_and_in_pages,
+    every_word_must_occur_in_any_case,
+    signs_of_patterns_are_letters_like_others,
+    a_deleted_memory_is_gone_with_its_text,
+    a_memory_can_be_deleted_in_the_append_that_adds_it,
+    a_memory_may_come_back_under_its_id,
+    a_user_sees_only_their_own,
+);
+
+fn added(id: Uuid, content: &str) -> MemoryEvent {
+    MemoryEvent::Added(MemoryAdded { memory_id: id, content: content.to_owned() })
+}
+
+fn deleted(id: Uuid) -> MemoryEvent {
+    MemoryEvent::Deleted(MemoryDeleted { memory_id: id })
+}
+
+fn stream_of(user: &str) -> StreamId {
+    StreamId::of("memory", user)
+}
+
+async fn append(store: &dyn Store, user: &str, events: &[MemoryEvent]) {
+    let events = events.iter().map(|event| NewEvent::from_domain(event).unwrap()).collect();
+    store.append(&together(vec![part(&stream_of(user), Any, events)])).await.unwrap();
+}
+
+async fn remember(store: &dyn Store, user: &str, content: &str) -> Uuid {
+    let id = Uuid::now_v7();
+    append(store, user, &[added(id, content)]).await;
+    id
+}
+
+fn all_of(user: &str) -> MemoryQuery {
+    MemoryQuery { owner: stream_of(user).aggregate_id, words: vec![], before_version: None, limit: 99 }
+}
+
+async fn contents(store: &dyn Store, query: MemoryQuery) -> Vec<String> {
+    store.memories(&query).await.unwrap().into_iter().map(|memory| memory.content).collect()
+}
+
+async fn found(store: &dyn Store, words: &[&str]) -> Vec<String> {
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    contents(store, MemoryQuery { words, ..all_of("ada") }).await
+}
+
+async fn memories_are_listed_newest_first_and_in_pages(fixture: Fixture) {
+    let store = fixture.store.as_ref();
+    let mut ids = Vec::new();
+    for content in ["one", "two", "three"] {
+        ids.push(remember(store, "ada", content).await);
+    }
+    let page = store.memories(&MemoryQuery { limit: 2, ..all_of("ada") }).await.unwrap();
+    let row = |n: usize, content: &str| MemoryRow {
+        id: ids[n],
+        version: i32::try_from(n + 1).unwrap(),
+        content: content.to_owned(),
+        created_at: metadata().occurred_at,
+    };
+    assert_eq!(page, [row(2, "three"), row(1, "two")]);
+    assert_eq!(page[0].created_at, at(0));
+    let rest = MemoryQuery { before_version: Some(page[1].version), ..all_of("ada") };
+    assert_eq!(store.memories(&rest).await.unwrap(), [row(0, "one")]);
+}
+
+async fn every_word_must_occur_in_any_case(fixture: Fixture) {
+    let store = fixture.store.as_ref();
+    remember(store, "ada", "Prefers ETH over Bitcoin").await;
+    remember(store, "ada", "ÄRGER mit Straße, ΣΊΣΥΦΟΣ").await;
+    assert_eq!(found(store, &["eth"]).await.len(), 1);
+    assert_eq!(found(store, &["BITCOIN", "prefers"]).await.len(), 1);
+    assert_eq!(found(store, &["eth", "ärger"]).await.len(), 0);
+    assert_eq!(found(store, &["ärger", "STRAßE", "σίσυ"]).await.len(), 1);
+    assert_eq!(found(store, &["e"]).await.len(), 2);
+    assert_eq!(found(store, &[]).await.len(), 2);
+    assert_eq!(found(store, &["missing"]).await.len(), 0);
+}
+
+async fn signs_of_patterns_are_letters_like_others(fixture: Fixture) {
+    let store = fixture.store.as_ref();
+    for content in ["100% sure", "100 and sure", "snake_case", "snakeXcase", r"back\slash", "quote's \"end\""] {
+        remember(store, "ada", content).await;
+    }
+    for (word, only) in [
+        ("100%", "100% sure"),
+        ("%", "100% sure"),
+        ("e_c", "snake_case"),
+        (r"k\s", r"back\slash"),
+        ("'s \"", "quote's \"end\""),
+    ] {
+        assert_eq!(found(store, &[word]).await, [only], "{word}");
+    }
+    assert_eq!(found(store, &["a\0b"]).await.len(), 0);
+}
+
+async fn a_deleted_memory_is_gone_with_its_text(fixture: Fixture) {
+    let store = fixture.store.as_ref();
+    let (kept, gone) = (remember(store, "ada", "kept").await, remember(store, "ada", "gone").await);
+    append(store, "ada", &[deleted(gone)]).await;
+    let left = store.memories(&all_of("ada")).await.unwrap();
+    assert_eq!(left.iter().map(|memory| memory.id).collect::<Vec<_>>(), [kept]);
+    assert_eq!(found(store, &["gone"]).await.len(), 0);
+    // The tombstone holds no text: a row that still had it would now be refused.
+    let no_text = "WHERE deleted AND (content <> '' OR search_text <> '')";
+    let fail_if_any = format!("UPDATE memories SET owner = NULL {no_text}");
+    fixture.database.tamper(&fail_if_any, &fail_if_any).await;
+}
+
+async fn a_memory_can_be_deleted_in_the_append_that_adds_it(fixture: Fixture) {
+    let (store, id) = (fixture.store.as_ref(), Uuid::now_v7());
+    append(store, "ada", &[added(id, "brief"), deleted(id)]).await;
+    assert_eq!(contents(store, all_of("ada")).await, [""; 0]);
+}
+
+async fn a_memory_may_come_back_under_its_id(fixture: Fixture) {
+    let (store, id) = (fixture.store.as_ref(), Uuid::now_v7());
+    append(store, "ada", &[added(id, "once")]).await;
+    append(store, "ada", &[deleted(id)]).await;
+    append(store, "ada", &[added(id, "again")]).await;
+    assert_eq!(contents(store, all_of("ada")).await, ["again"]);
+}
+
+async fn a_user_sees_only_their_own(fixture: Fixture) {
+    let store = fixture.store.as_ref();
+    remember(store, "ada", "of ada").await;
+    remember(store, "bob", "of bob").await;
+    assert_eq!(contents(store, all_of("ada")).await, ["of ada"]);
+    assert_eq!(contents(store, all_of("eve")).await, [""; 0]);
+}

@@ -1,0 +1,41 @@
+//! `price-poller`.
+
+use super::{Deployment, sample};
+
+const EVENTS: &str = "SELECT count(*) FROM events WHERE event_type = 'PriceUpdated'";
+
+#[tokio::test]
+async fn a_poll_appends_what_changed_and_nothing_else() {
+    let deployment = Deployment::new().await;
+    let poller = deployment.start("price-poller").await;
+    let first = poller.invoke(sample("price-poller")).await.unwrap();
+    assert_eq!((&first["fetched"], &first["appended"]), (&3.into(), &3.into()), "{first}");
+    deployment.coingecko.quote("coin-91", "2.5");
+    let second = poller.invoke(sample("price-poller")).await.unwrap();
+    assert_eq!(second["appended"], 1, "{second}");
+    assert_eq!(deployment.count(EVENTS).await, 4);
+    assert_eq!(deployment.count("SELECT count(*) FROM latest_prices WHERE coin = 'coin-91' AND usd = 2.5").await, 1);
+    assert_eq!(deployment.count("SELECT count(*) FROM price_history").await, 4);
+    assert_eq!(deployment.coingecko.keys(), vec!["the-key-of-coingecko"; 2]);
+    assert!(!poller.output().contains("the-key-of-coingecko"), "{}", poller.output());
+}
+
+#[tokio::test]
+async fn a_schedule_that_fires_twice_at_once_is_harmless() {
+    let deployment = Deployment::new().await;
+    let (one, other) = (deployment.start("price-poller").await, deployment.start("price-poller").await);
+    let (first, second) = tokio::join!(one.invoke(sample("price-poller")), other.invoke(sample("price-poller")));
+    let appended =
+        [first.unwrap(), second.unwrap()].iter().filter_map(|summary| summary["appended"].as_i64()).sum::<i64>();
+    assert_eq!(appended, 3);
+    assert_eq!(deployment.count(EVENTS).await, 3);
+}
+
+#[tokio::test]
+async fn a_source_that_fails_is_a_failed_invocation_and_no_event() {
+    let deployment = Deployment::new().await;
+    deployment.coingecko.fail(Some(500));
+    let poller = deployment.start("price-poller").await;
+    assert!(poller.invoke(sample("price-poller")).await.is_err());
+    assert_eq!(deployment.count(EVENTS).await, 0);
+}

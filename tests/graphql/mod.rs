@@ -1,0 +1,11 @@
+//! GraphQL over HTTP: the real router in this process, on a database in memory and a CoinGecko of the test's own.
+
+mod emotion;
+mod guards;
+mod hostile;
+mod idempotency;
+mod limits;
+mod memories;
+mod prices;
+mod protocol;
+mod server;

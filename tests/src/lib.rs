@@ -1,1 +1,0 @@
-//! The integration tests are in main.rs.

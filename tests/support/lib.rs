@@ -1,0 +1,31 @@
+//! What tests and benchmarks stand on: processes that they start, services that they use or own, and waiting.
+//!
+//! | module | gives |
+//! | --- | --- |
+//! | [`coingecko`] | a price source that a test owns |
+//! | [`eventually`] | waiting for a state, without sleeping |
+//! | [`services`] | the shared Postgres and Redis, each test apart from the others |
+//! | [`postgres_server`], [`redis_server`] | a Postgres or Redis that one test owns and may kill |
+//! | [`proxy`] | a bad network between two parties |
+//! | [`lambda`] | a compiled function, invoked through Lambda's runtime API |
+//! | [`local`] | the compiled local server |
+//!
+//! Nothing here knows the core crate: it sees only processes, ports and environment variables.
+
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a helper that cannot do its work fails the test, and says why"
+)]
+
+pub mod coingecko;
+pub mod eventually;
+pub mod folder;
+pub mod lambda;
+pub mod local;
+pub mod ports;
+pub mod postgres_server;
+pub mod process;
+pub mod proxy;
+pub mod redis_server;
+pub mod services;
