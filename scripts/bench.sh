@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Runs every benchmark against a Postgres and a Redis of its own. Each prints a ratio and the budget that it is held
+# against, and fails when it misses; all of them run before this one fails.
+#
+#   bench.sh [ARGUMENTS]   go to `cargo bench`: `--bench append` runs one
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+. scripts/with-services.sh
+
+main() {
+  install_build_tools
+  install_for_commands wrk=wrk
+  with_services
+  step "build the functions as they are deployed" scripts/build.sh
+  step "build the least function" cargo build --release --locked -p minimal-function
+  step "benchmarks" cargo bench -p tests --no-fail-fast "$@"
+}
+
+main "$@"

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Builds Lambda functions as they are deployed: release profile, each alone, so that none carries another's features.
+#
+#   build.sh [FUNCTION...]   all of them when none is named
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+install_build_tools
+names=("$@")
+[ $# -gt 0 ] || mapfile -t names < <(lambda_functions)
+for name in "${names[@]}"; do
+  step "build $name" cargo build --release --locked -p "$name"
+  say "$name: $(du -h "$(target_dir)/release/$name" | cut -f 1)"
+done

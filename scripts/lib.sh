@@ -1,0 +1,76 @@
+# Sourced by the other scripts: messages, steps with a name, and installing what is missing. Works from the project's root.
+# shellcheck shell=bash
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
+
+if [ -t 2 ]; then bold=$'\033[1m' red=$'\033[31m' plain=$'\033[0m'; else bold='' red='' plain=''; fi
+
+say() { echo "$bold$*$plain" >&2; }
+
+die() {
+  echo "${red}error:$plain $*" >&2
+  exit 1
+}
+
+# step NAME COMMAND...: says what runs and how long it took. If it fails, `name_failed_step` says which it was.
+current_step=
+step() {
+  local started=$SECONDS
+  current_step=$1
+  shift
+  say "==> $current_step"
+  "$@"
+  say "<== $current_step: $((SECONDS - started)) s"
+  current_step=
+}
+
+# Steps end the script through `set -e`, so it is the exit that knows. A script with its own exit trap calls this from it.
+name_failed_step() {
+  local code=$?
+  [ "$code" = 0 ] || [ -z "$current_step" ] || say "${red}step failed:$plain $current_step"
+}
+trap name_failed_step EXIT
+
+# as_root COMMAND...: as it is for root, through sudo for everyone else.
+as_root() {
+  if [ "$UID" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "this needs root, and there is no sudo: $*"
+  fi
+}
+
+# apt_install PACKAGE...: says what it installs, then installs it. Callers pass only what is missing.
+apt_install() {
+  [ $# -gt 0 ] || return 0
+  command -v apt-get >/dev/null || die "missing, and there is no apt-get to install it with: $*"
+  say "Installing with apt-get: $*"
+  as_root apt-get update -qq >&2 || say "apt-get update failed; trying with the package lists that are here"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null >&2 ||
+    die "could not install: $*"
+}
+
+# install_for_commands COMMAND=PACKAGE...: installs the packages of those commands that are not there.
+install_for_commands() {
+  local pair missing=()
+  for pair in "$@"; do
+    command -v "${pair%%=*}" >/dev/null || missing+=("${pair#*=}")
+  done
+  apt_install "${missing[@]}"
+}
+
+# What cargo needs: Rust itself, which is the user's to install, and a C compiler for SQLite and the TLS library.
+install_build_tools() {
+  command -v cargo >/dev/null || PATH=$PATH:$HOME/.cargo/bin
+  command -v cargo >/dev/null ||
+    die "Rust is not installed: see https://rustup.rs, then run this again in a new shell"
+  # Tried with its headers: a compiler may be there without the C library's.
+  echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1 || apt_install gcc libc6-dev
+}
+
+# Each folder of functions/ is one; `local` is the one that is not deployed.
+functions() { find functions -mindepth 2 -maxdepth 2 -name Cargo.toml -printf '%h\n' | xargs -n 1 basename | sort; }
+lambda_functions() { functions | grep -vx local; }
+
+target_dir() { echo "${CARGO_TARGET_DIR:-target}"; }

@@ -1,0 +1,186 @@
+#!/usr/bin/env bash
+# Postgres and Redis for tests and benchmarks: the real thing, on ports and in folders of their own, so that a Postgres or
+# Redis of the system neither matters nor is touched.
+#
+#   services.sh up      starts both; nothing happens if they are up
+#   services.sh env     prints the exports that tests read
+#   services.sh status  says what is up; exits 0 only if both are
+#   services.sh down    stops what `up` started and deletes its data
+#
+# Settings: MCP_POSTGRES_PORT, MCP_REDIS_PORT, MCP_SERVICES_DIR.
+set -euo pipefail
+. "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# Below the range that Linux takes ports of outgoing connections from, where one is now and then in use.
+postgres_port=${MCP_POSTGRES_PORT:-25432}
+redis_port=${MCP_REDIS_PORT:-26390}
+root=${MCP_SERVICES_DIR:-${TMPDIR:-/tmp}/mcp-server-services-$UID}
+postgres_dir=$root/postgres-$postgres_port
+redis_dir=$root/redis-$redis_port
+
+main() {
+  case "${1:-}" in
+    up) locked up ;;
+    down) locked down ;;
+    status) status ;;
+    env) print_env ;;
+    *) die "usage: services.sh up|env|status|down" ;;
+  esac
+}
+
+up() {
+  install_services
+  postgres_is_up || need_free_port "$postgres_port" Postgres MCP_POSTGRES_PORT
+  redis_is_up || need_free_port "$redis_port" Redis MCP_REDIS_PORT
+  postgres_is_up || start_postgres
+  redis_is_up || start_redis
+  status
+}
+
+down() {
+  if postgres_is_running; then
+    pg_ctl stop -m fast -w -s >/dev/null 2>&1 || true
+    wait_until "Postgres stops" postgres_is_gone
+  fi
+  if redis_is_up; then
+    redis-cli -p "$redis_port" shutdown nosave >/dev/null 2>&1 || true
+    wait_until "Redis stops" redis_is_down
+  fi
+  rm -rf "$postgres_dir" "$redis_dir"
+  status || true
+}
+
+status() {
+  local all=0
+  if postgres_is_up; then say "Postgres: up on 127.0.0.1:$postgres_port"; else say "Postgres: down"; all=1; fi
+  if redis_is_up; then say "Redis: up on 127.0.0.1:$redis_port"; else say "Redis: down"; all=1; fi
+  return $all
+}
+
+print_env() {
+  echo "export TEST_POSTGRES_URL=postgres://mcp@127.0.0.1:$postgres_port/mcp"
+  echo "export TEST_REDIS_URL=redis://127.0.0.1:$redis_port"
+}
+
+# --- Postgres
+
+# The newest Postgres that is installed. Debian keeps the servers out of PATH.
+postgres_bin() {
+  local initdb
+  initdb=$(find /usr/lib/postgresql/*/bin -maxdepth 1 -name initdb 2>/dev/null | sort -V | tail -n 1)
+  [ -n "$initdb" ] || initdb=$(command -v initdb) || return 1
+  dirname "$initdb"
+}
+
+pg_ctl() { as_service_user "$(postgres_bin)/pg_ctl" -D "$postgres_dir/data" "$@"; }
+
+# There is a process, which may be dying; up means that it answers as well.
+postgres_is_running() { postgres_bin >/dev/null && [ -d "$postgres_dir/data" ] && pg_ctl status >/dev/null 2>&1; }
+postgres_is_gone() { ! postgres_is_running; }
+postgres_is_up() {
+  postgres_is_running && "$(postgres_bin)/pg_isready" -q -h 127.0.0.1 -p "$postgres_port" -t 5
+}
+
+start_postgres() {
+  local bin log=$postgres_dir/log
+  bin=$(postgres_bin)
+  wait_until "the Postgres before this one is gone" postgres_is_gone
+  # A data folder counts once its database exists: what a broken start left behind goes.
+  if [ ! -e "$postgres_dir/ready" ]; then
+    rm -rf "$postgres_dir"
+    own_folder "$postgres_dir"
+    as_service_user "$bin/initdb" -D "$postgres_dir/data" -U mcp -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$root/initdb.log" 2>&1 ||
+      die "initdb failed: $(tail -n 1 "$root/initdb.log")"
+    as_service_user tee -a "$postgres_dir/data/postgresql.conf" >/dev/null <<CONF
+listen_addresses = '127.0.0.1'
+port = $postgres_port
+unix_socket_directories = '$postgres_dir'
+max_connections = 300
+# On: the benchmarks compare commits.
+fsync = on
+CONF
+  fi
+  pg_ctl start -l "$log" -w -s >/dev/null 2>&1 9>&- ||
+    die "Postgres does not start: $(tail -n 1 "$log" 2>/dev/null)"
+  if [ ! -e "$postgres_dir/ready" ]; then
+    "$bin/createdb" -h 127.0.0.1 -p "$postgres_port" -U mcp mcp || die "cannot create the database mcp"
+    as_service_user touch "$postgres_dir/ready"
+  fi
+}
+
+# --- Redis
+
+# Ours is the one that works in our folder, not just any that answers on the port.
+redis_is_up() {
+  command -v redis-cli >/dev/null &&
+    [ "$(timeout 5 redis-cli -p "$redis_port" config get dir 2>/dev/null | tail -n 1)" = "$redis_dir" ]
+}
+
+redis_is_down() { ! redis_is_up; }
+
+start_redis() {
+  rm -rf "$redis_dir"
+  own_folder "$redis_dir"
+  as_service_user redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$redis_dir" --daemonize yes \
+    --pidfile "$redis_dir/pid" --logfile "$redis_dir/log" --save '' --appendonly no >/dev/null 2>&1 9>&- ||
+    die "Redis does not start: $(tail -n 1 "$redis_dir/log" 2>/dev/null)"
+  wait_until "Redis answers" redis_is_up
+}
+
+# --- both
+
+install_services() {
+  local missing=()
+  postgres_bin >/dev/null || missing+=(postgresql)
+  command -v redis-server >/dev/null && command -v redis-cli >/dev/null || missing+=(redis-server)
+  if [ ${#missing[@]} -gt 0 ]; then
+    apt_install "${missing[@]}"
+    # The packages start services of the system that nobody asked for.
+    local service
+    for service in "${missing[@]}"; do
+      as_root service "$service" stop >/dev/null 2>&1 || true
+    done
+  fi
+  local version
+  version=$("$(postgres_bin)/postgres" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/')
+  [ "$version" -ge 15 ] || die "Postgres 15 or newer is needed, found $version"
+  [ "$UID" != 0 ] || id postgres >/dev/null 2>&1 || die "Postgres does not run as root and there is no user postgres"
+}
+
+# Postgres refuses to run as root, so root lends both services the user that Debian's package made.
+as_service_user() {
+  # From the root folder: the current one may not be readable for that user.
+  if [ "$UID" = 0 ]; then (cd / && exec runuser -u postgres -- "$@"); else "$@"; fi
+}
+
+own_folder() {
+  mkdir -m 700 "$1"
+  if [ "$UID" = 0 ]; then chown postgres: "$1"; fi
+}
+
+need_free_port() {
+  if (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; then
+    die "port $1, meant for $2, is taken by something else; stop that or set $3"
+  fi
+}
+
+wait_until() {
+  local what=$1 _
+  shift
+  for _ in $(seq 100); do
+    "$@" && return
+    sleep 0.1
+  done
+  die "waited ten seconds, still not so: $what"
+}
+
+# locked COMMAND...: one `up` or `down` of a user at a time. The services must not inherit the lock, hence `9>&-` above.
+locked() {
+  mkdir -p -m 711 "$root"
+  [ -O "$root" ] || die "$root belongs to another user; set MCP_SERVICES_DIR"
+  exec 9>"$root/lock"
+  flock 9
+  "$@"
+}
+
+main "$@"

@@ -1,0 +1,15 @@
+# Sourced by scripts that need Postgres and Redis for as long as they run.
+# shellcheck shell=bash
+
+# Exports where the services are. Starts them unless they are up or the caller names others, and then stops them at exit.
+with_services() {
+  if [ -n "${TEST_POSTGRES_URL:-}" ] && [ -n "${TEST_REDIS_URL:-}" ]; then
+    say "Using the services of TEST_POSTGRES_URL and TEST_REDIS_URL"
+    return
+  fi
+  if ! scripts/services.sh status 2>/dev/null; then
+    trap 'name_failed_step; scripts/services.sh down' EXIT
+    step "start the services" scripts/services.sh up
+  fi
+  eval "$(scripts/services.sh env)"
+}
