@@ -80,3 +80,25 @@ async fn without_redis_it_is_slower_and_not_wrong() {
     let response = graphql.invoke(sample("graphql-http-api")).await.unwrap();
     assert_eq!(body(&response)["data"]["cryptoPrices"][0]["usd"], "65000.5", "{response}");
 }
+
+#[tokio::test]
+async fn a_line_of_the_log_is_json_with_the_correlation_id_and_no_secret() {
+    let deployment = Deployment::new().await;
+    let graphql = deployment.start("graphql").await;
+    // Coins that nothing has cached: the source is asked.
+    let coin = format!("never-heard-of-{}", uuid::Uuid::now_v7().simple());
+    let query = format!("{{ cryptoPrices(coins: [\"{coin}\"]) {{ usd }} }}");
+    graphql.invoke(asking("graphql-http-api", &query)).await.unwrap();
+    let answered = support::eventually::eventually("the request is logged", || {
+        let output = graphql.output();
+        let lines = output.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let answered = lines.into_iter().find(|line| line["message"] == "answered");
+        async move { answered }
+    })
+    .await;
+    assert!(answered["elapsed_ms"].is_u64() && answered["status"].is_u64(), "{answered}");
+    assert!(answered["spans"].to_string().contains("sample-http-api"), "{answered}");
+    for secret in [super::SECRET, "the-key-of-coingecko"] {
+        assert!(!graphql.output().contains(secret), "{}", graphql.output());
+    }
+}

@@ -47,8 +47,8 @@ pub fn start(config: TelemetryConfig) -> Result<(), TryInitError> {
 
     let logs = tracing_subscriber::fmt().with_env_filter(config.filter).with_writer(std::io::stderr);
     if config.json {
-        // CloudWatch stamps the time of arrival; the level and the span's fields are what queries need.
-        logs.json().flatten_event(true).with_current_span(true).with_span_list(false).finish().try_init()
+        // With every span around a line: the request's has the correlation id, an upstream call's does not.
+        logs.json().flatten_event(true).with_current_span(false).with_span_list(true).finish().try_init()
     } else {
         logs.with_ansi(std::io::stderr().is_terminal()).with_target(false).compact().finish().try_init()
     }

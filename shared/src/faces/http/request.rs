@@ -47,7 +47,7 @@ pub(super) async fn around(mut request: Request, next: Next) -> Response {
             let error = Error::Internal("a handler panicked; what it said is in the log".to_owned());
             Problem(ApiError::from(&error)).into_response()
         });
-        let elapsed_ms = started.elapsed().as_millis();
+        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status = response.status().as_u16(), elapsed_ms, "answered");
         finish(response.headers_mut(), &id);
         response
