@@ -20,12 +20,16 @@ use super::migrations::{self, File};
 use super::{Maintenance, StoreError};
 use crate::platform::BoxFuture;
 use crate::platform::clock::{Clock, SystemClock};
+use crate::platform::ids::jitter;
 
 /// The schema.
 pub(super) const MIGRATIONS: &[File] = migrations::files!("sqlite": 1 "0001_event_store", 2 "0002_read_models");
 
 /// How long a call waits for a connection, or for another process that writes to the same file.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How often a file is tried to be opened, and the longest pause between two tries.
+const OPENINGS: u32 = 8;
+const BETWEEN_OPENINGS: Duration = Duration::from_millis(100);
 /// How many calls may read at once.
 const READERS: u32 = 4;
 
@@ -76,16 +80,21 @@ impl SqliteStore {
 
 /// Connections that stay open for ever: with the last one to `:memory:` the data would go.
 async fn pool(options: SqliteConnectOptions, connections: u32) -> Result<SqlitePool, StoreError> {
-    SqlitePoolOptions::new()
+    let pool = SqlitePoolOptions::new()
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(PATIENCE)
         .idle_timeout(None)
         .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_with(options)
-        .await
-        .map_err(failure)
+        .test_before_acquire(false);
+    // Several processes that open a new file at once all switch it to WAL, and that does not wait for the others.
+    for _ in 1..OPENINGS {
+        match pool.clone().connect_with(options.clone()).await.map_err(failure) {
+            Err(StoreError::Unavailable(_)) => tokio::time::sleep(jitter(BETWEEN_OPENINGS)).await,
+            result => return result,
+        }
+    }
+    pool.connect_with(options).await.map_err(failure)
 }
 
 impl Maintenance for SqliteStore {
