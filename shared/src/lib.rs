@@ -17,7 +17,6 @@
 
 pub mod app;
 pub mod breaker;
-#[cfg(feature = "graphql")]
 pub mod bus;
 pub mod cache;
 pub mod domain;

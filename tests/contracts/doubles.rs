@@ -11,7 +11,7 @@ use mcp_core::platform::BoxFuture;
 use mcp_core::platform::clock::Timestamp;
 use mcp_core::store::{
     Append, Appended, Cursor, EventStore, Expected, Head, HistoryQuery, IdempotencyKey, Leases, Loaded, Maintenance,
-    MemoryQuery, MemoryRow, Page, PricePoint, ReadModels, Snapshot, Store, StoreError,
+    MemoryQuery, MemoryRow, Page, PricePoint, ReadModels, Snapshot, Store, StoreError, StreamPosition,
 };
 use sqlx::{Connection, PgConnection, Row};
 
@@ -134,6 +134,18 @@ impl EventStore for Double {
             }
             Ok(page)
         })
+    }
+
+    fn read_streams<'a>(
+        &'a self,
+        positions: &'a [StreamPosition],
+        per_stream: u32,
+    ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StoreError>> {
+        self.real.read_streams(positions, per_stream)
+    }
+
+    fn last_events<'a>(&'a self, streams: &'a [StreamId]) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StoreError>> {
+        self.real.last_events(streams)
     }
 
     fn head<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<Option<Head>, StoreError>> {

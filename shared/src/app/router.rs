@@ -10,7 +10,7 @@ use axum::Router;
 use super::prices::Shared;
 use super::redis::Redis;
 use super::{StartError, begin, store};
-use crate::bus::in_process::{AnnouncingStore, Feed};
+use crate::bus::feed::{AnnouncingStore, Feed};
 use crate::faces::graphql::{Graph, Services};
 use crate::faces::http::Http;
 use crate::limits::{FallbackLimiter, MemoryLimiter, RateLimiter};

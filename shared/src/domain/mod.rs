@@ -4,6 +4,7 @@
 pub mod aggregate;
 pub mod coin;
 pub mod emotion;
+pub mod envelope;
 pub mod event;
 pub mod memory;
 pub mod money;

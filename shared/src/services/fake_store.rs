@@ -1,20 +1,23 @@
 //! A store in memory for the tests of services: no concurrency, no failures but those that are asked for.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{FutureExt, ready};
+use uuid::Uuid;
 
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
-use crate::domain::projection::{Change, project};
+use crate::domain::projection::Changes;
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
 use crate::store::{
-    Append, Appended, Cursor, EventStore, Head, HistoryQuery, IdempotencyKey, Leases, Loaded, Maintenance, MemoryQuery,
-    MemoryRow, Page, PricePoint, ReadModels, Snapshot, StoreError,
+    Append, Appended, Backlog, Cursor, EventStore, Head, HistoryQuery, IdempotencyKey, LaggingStream, Leases, Loaded,
+    Maintenance, MemoryQuery, MemoryRow, Outbox, Page, PricePoint, Projections, Published, ReadModels, Rebuild,
+    Snapshot, StoreError, StreamPosition,
 };
 
 #[derive(Default)]
@@ -56,10 +59,11 @@ impl FakeStore {
 
     /// Every stored quote with its version, newest first.
     fn quotes(&self) -> Vec<(i32, Quote)> {
-        let changes =
-            self.events.lock().unwrap().iter().rev().flat_map(|event| project(event).unwrap()).collect::<Vec<_>>();
-        let price = |change| if let Change::Price { version, quote } = change { Some((version, quote)) } else { None };
-        changes.into_iter().filter_map(price).collect()
+        let mut changes = Changes::default();
+        for event in self.events.lock().unwrap().iter() {
+            changes.add(event).unwrap();
+        }
+        changes.price_history.into_iter().rev().map(|((_, version), quote)| (version, quote)).collect()
     }
 }
 
@@ -84,6 +88,29 @@ impl EventStore for FakeStore {
 
     fn read_all<'a>(&'a self, _: Option<&'a Cursor>, _: u32) -> BoxFuture<'a, Result<Page, StoreError>> {
         ready(Err(StoreError::Invalid("not in this fake".to_owned()))).boxed()
+    }
+
+    fn read_streams<'a>(
+        &'a self,
+        positions: &'a [StreamPosition],
+        per_stream: u32,
+    ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StoreError>> {
+        let events = self.events.lock().unwrap();
+        let after = |position: &StreamPosition| {
+            let StreamPosition { aggregate_id, after } = *position;
+            let own =
+                move |event: &&RecordedEvent| event.stream.aggregate_id == aggregate_id && event.event_version > after;
+            events.iter().filter(own).take(per_stream as usize).cloned().collect::<Vec<_>>()
+        };
+        let found = positions.iter().flat_map(after).collect();
+        ready(self.reached().map(|()| found)).boxed()
+    }
+
+    fn last_events<'a>(&'a self, streams: &'a [StreamId]) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StoreError>> {
+        let events = self.events.lock().unwrap();
+        let last = |stream: &StreamId| events.iter().rev().find(|event| event.stream == *stream).cloned();
+        let found = streams.iter().filter_map(last).collect();
+        ready(self.reached().map(|()| found)).boxed()
     }
 
     fn head<'a>(&'a self, _: &'a StreamId) -> BoxFuture<'a, Result<Option<Head>, StoreError>> {
@@ -146,5 +173,52 @@ impl Maintenance for FakeStore {
 
     fn migrate(&self) -> BoxFuture<'_, Result<Vec<String>, StoreError>> {
         ready(Ok(vec![])).boxed()
+    }
+}
+
+impl Outbox for FakeStore {
+    fn lease_lagging(
+        &self,
+        _: u32,
+        _: Timestamp,
+        _: Duration,
+    ) -> BoxFuture<'_, Result<Vec<LaggingStream>, StoreError>> {
+        todo!()
+    }
+    fn advance<'a>(&'a self, _: &'a [Published], _: Timestamp) -> BoxFuture<'a, Result<(), StoreError>> {
+        todo!()
+    }
+    fn backlog(&self) -> BoxFuture<'_, Result<Backlog, StoreError>> {
+        todo!()
+    }
+}
+
+impl Projections for FakeStore {
+    fn projected_versions<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<HashMap<Uuid, i32>, StoreError>> {
+        todo!()
+    }
+    fn apply_changes<'a>(&'a self, _: &'a Changes) -> BoxFuture<'a, Result<(), StoreError>> {
+        todo!()
+    }
+    fn begin_rebuild(&self) -> BoxFuture<'_, Result<Rebuild, StoreError>> {
+        todo!()
+    }
+    fn rebuild_step<'a>(
+        &'a self,
+        _: &'a Rebuild,
+        _: &'a Changes,
+        _: &'a Cursor,
+        _: u64,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        todo!()
+    }
+    fn rebuild_has_settled<'a>(&'a self, _: &'a Rebuild) -> BoxFuture<'a, Result<bool, StoreError>> {
+        todo!()
+    }
+    fn finish_rebuild<'a>(&'a self, _: &'a Rebuild) -> BoxFuture<'a, Result<bool, StoreError>> {
+        todo!()
+    }
+    fn sweep_generations(&self, _: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        todo!()
     }
 }

@@ -5,23 +5,26 @@
 
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migrations;
+pub mod outbox;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod projections;
 pub mod read_models;
 pub mod repository;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
-mod writes;
 
 use std::time::Duration;
 
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::domain::{Metadata, NewEvent, RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
 
+pub use outbox::{Backlog, LaggingStream, Outbox, Published};
+pub use projections::{Projections, Rebuild};
 pub use read_models::{HistoryQuery, MemoryQuery, MemoryRow, PricePoint, ReadModels};
 pub use repository::Repository;
 
@@ -69,6 +72,16 @@ pub trait EventStore: Send + Sync {
     /// with the returned cursor sees every event exactly once, in one order that agrees with each stream's, even
     /// while transactions commit out of order: what could still be overtaken is not shown yet.
     fn read_all<'a>(&'a self, cursor: Option<&'a Cursor>, limit: u32) -> BoxFuture<'a, Result<Page, StoreError>>;
+
+    /// For each position the events after it, in order, at most `per_stream` of each stream; in one round trip.
+    fn read_streams<'a>(
+        &'a self,
+        positions: &'a [StreamPosition],
+        per_stream: u32,
+    ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StoreError>>;
+
+    /// The newest event of each stream that has one, in no order, in one round trip.
+    fn last_events<'a>(&'a self, streams: &'a [StreamId]) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StoreError>>;
 
     /// A stream's head; `None` for an unknown stream.
     fn head<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<Option<Head>, StoreError>>;
@@ -201,6 +214,15 @@ pub struct Head {
     pub lease_until: Option<Timestamp>,
 }
 
+/// A place in a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamPosition {
+    /// The stream.
+    pub aggregate_id: Uuid,
+    /// The version of the last event that is known; 0 for none.
+    pub after: i32,
+}
+
 /// Where a reader of everything stands. Opaque: only the store that gave it can read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor(pub(crate) String);
@@ -261,6 +283,6 @@ impl StoreError {
 }
 
 /// Everything that one database offers.
-pub trait Store: EventStore + ReadModels + Leases + Maintenance {}
+pub trait Store: EventStore + Outbox + Projections + ReadModels + Leases + Maintenance {}
 
-impl<T: EventStore + ReadModels + Leases + Maintenance> Store for T {}
+impl<T: EventStore + Outbox + Projections + ReadModels + Leases + Maintenance> Store for T {}

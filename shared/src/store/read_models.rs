@@ -9,7 +9,7 @@ use crate::domain::price::Quote;
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
 
-/// Read models. Written by projections, in the transaction of the append.
+/// Read models, as the projections have brought them up to now: a little behind the streams.
 pub trait ReadModels: Send + Sync {
     /// The latest quote of each coin that has one, in no order.
     fn latest_prices<'a>(&'a self, coins: &'a [Coin]) -> BoxFuture<'a, Result<Vec<Quote>, StoreError>>;
@@ -73,4 +73,17 @@ pub struct MemoryRow {
     pub content: String,
     /// When it was added.
     pub created_at: Timestamp,
+}
+
+/// The form in which text is searched: every database compares it byte by byte.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) fn search_text(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// The words of a search, in the form in which they are searched. `None` where nothing can be found: no text holds a
+/// NUL character, and Postgres would not even take it as a word.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) fn search_words(words: &[String]) -> Option<Vec<String>> {
+    words.iter().map(|word| (!word.contains('\0')).then(|| search_text(word))).collect()
 }

@@ -33,7 +33,7 @@ use self::mutation::Mutation;
 use self::query::Query;
 use self::rules::Rules;
 use self::subscription::Subscription;
-use crate::bus::in_process::Feed;
+use crate::bus::feed::Feed;
 use crate::faces::error::ApiError;
 use crate::limits::Charge;
 use crate::services::context::Contexts;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::rules::Rules;
 use super::{Graph, Operation, Services};
-use crate::bus::in_process::Feed;
+use crate::bus::feed::Feed;
 use crate::cache::Cache;
 use crate::platform::auth::{Principal, Role};
 use crate::platform::clock::{Clock, SystemClock};

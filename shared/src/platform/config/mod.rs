@@ -4,6 +4,7 @@
 
 mod auth;
 mod http;
+mod kafka;
 mod limits;
 mod prices;
 mod redis;
@@ -18,6 +19,7 @@ use super::telemetry;
 
 pub use auth::{AuthConfig, AuthMode};
 pub use http::HttpConfig;
+pub use kafka::{Brokers, KafkaAuth, KafkaConfig, topic_prefix};
 pub use limits::LimitsConfig;
 pub use prices::{PriceConfig, SourceKind};
 pub use redis::{RedisConfig, RedisEndpoint};
@@ -117,6 +119,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         http::VARIABLES,
         store::VARIABLES,
         redis::VARIABLES,
+        kafka::VARIABLES,
         prices::VARIABLES,
         auth::VARIABLES,
         limits::VARIABLES,

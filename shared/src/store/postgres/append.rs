@@ -1,18 +1,16 @@
-//! Appending: one call of the function `append_events`, which a migration defines. Where read models follow, that
-//! call and what it writes there are one transaction.
+//! Appending: one call of the function `append_events`, which a migration defines.
 
 use serde::Deserialize;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
 use sqlx::types::Json;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::error::{failure, raised};
 use super::rows::event;
-use super::{DEADLINE, PostgresStore, read_models, within};
+use super::{DEADLINE, PostgresStore, within};
 use crate::domain::StreamId;
-use crate::store::writes::Writes;
 use crate::store::{Append, Appended, Expected, StoreError};
 
 /// The columns are those of the function: `replayed`, then an event's.
@@ -21,31 +19,12 @@ const APPEND: &str = "SELECT * FROM append_events($1, $2, $3, $4, $5, $6, $7, $8
 impl PostgresStore {
     pub(super) async fn append_events(&self, append: &Append) -> Result<Appended, StoreError> {
         append.check()?;
-        let projected = Writes::follow_from(append)?;
         within(DEADLINE, async {
             let mut held = self.pool.acquire().await?;
-            let result =
-                if projected { append_and_project(&mut held, append).await } else { call(&mut held, append).await };
+            let result = call(&mut held, append).await;
             held.give_back(result)
         })
         .await
-    }
-}
-
-async fn append_and_project(connection: &mut PgConnection, append: &Append) -> Result<Appended, StoreError> {
-    let mut transaction = connection.begin().await.map_err(failure)?;
-    let result = async {
-        let appended = call(&mut transaction, append).await?;
-        if !appended.replayed {
-            read_models::write(&mut transaction, &Writes::of(&appended.events)?).await?;
-        }
-        Ok(appended)
-    }
-    .await;
-    // A rollback is awaited, not left to the drop: the locks would stay until the connection is used again.
-    match result {
-        Ok(appended) => transaction.commit().await.map_err(failure).map(|()| appended),
-        Err(error) => transaction.rollback().await.map_err(failure).and(Err(error)),
     }
 }
 

@@ -4,6 +4,7 @@
 mod append;
 mod error;
 mod leases;
+mod outbox;
 mod pool;
 mod read;
 mod read_models;

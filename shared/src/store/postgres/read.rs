@@ -7,10 +7,12 @@ use sqlx::types::Json;
 use super::error::{failure, raised};
 use super::rows::{event, event_columns};
 use super::{DEADLINE, PostgresStore, within};
-use crate::domain::StreamId;
+use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
-use crate::store::{Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, Snapshot, StoreError};
+use crate::store::{
+    Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, Snapshot, StoreError, StreamPosition,
+};
 
 /// The snapshot, if any, as a first row without an event's type, then the events after it.
 const LOAD: &str = "
@@ -34,6 +36,26 @@ const READ_ALL: &str = concat!(
     WHERE (transaction_id, global_position) > ($1::text::xid8, $2)
       AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
     ORDER BY transaction_id, global_position LIMIT $3"
+);
+
+/// One look into the index a stream, however many streams.
+const READ_STREAMS: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS wanted (stream, after, place)
+    CROSS JOIN LATERAL (
+        SELECT * FROM events WHERE aggregate_id = stream AND event_version > after ORDER BY event_version LIMIT $3
+    ) AS found
+    ORDER BY place, event_version"
+);
+
+const LAST_EVENTS: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM unnest($1::uuid[]) AS wanted (stream)
+    CROSS JOIN LATERAL (
+        SELECT * FROM events WHERE aggregate_id = stream ORDER BY event_version DESC LIMIT 1
+    ) AS found"
 );
 
 impl EventStore for PostgresStore {
@@ -113,6 +135,31 @@ impl EventStore for PostgresStore {
                 None => cursor.cloned(),
             };
             Ok(Page { events: rows.iter().map(|row| event(row, 0)).collect::<Result<_, _>>()?, next })
+        }))
+    }
+
+    fn read_streams<'a>(
+        &'a self,
+        positions: &'a [StreamPosition],
+        per_stream: u32,
+    ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StoreError>> {
+        Box::pin(within(DEADLINE, async move {
+            let ids: Vec<_> = positions.iter().map(|position| position.aggregate_id).collect();
+            let after: Vec<_> = positions.iter().map(|position| position.after).collect();
+            let query = sqlx::query(READ_STREAMS).bind(ids).bind(after).bind(i64::from(per_stream));
+            let mut held = self.pool.acquire().await?;
+            let rows = query.fetch_all(&mut *held).await;
+            held.give_back(rows.map_err(failure))?.iter().map(|row| event(row, 0)).collect()
+        }))
+    }
+
+    fn last_events<'a>(&'a self, streams: &'a [StreamId]) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StoreError>> {
+        Box::pin(within(DEADLINE, async move {
+            let ids: Vec<_> = streams.iter().map(|stream| stream.aggregate_id).collect();
+            let query = sqlx::query(LAST_EVENTS).bind(ids);
+            let mut held = self.pool.acquire().await?;
+            let rows = query.fetch_all(&mut *held).await;
+            held.give_back(rows.map_err(failure))?.iter().map(|row| event(row, 0)).collect()
         }))
     }
 

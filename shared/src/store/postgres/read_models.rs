@@ -9,8 +9,9 @@ use super::rows::parsed;
 use super::{DEADLINE, PostgresStore, within};
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
+use crate::domain::projection::{Changes, MemoryChange};
 use crate::platform::BoxFuture;
-use crate::store::writes::{MemoryWrite, Writes, search_text, search_words};
+use crate::store::read_models::{search_text, search_words};
 use crate::store::{HistoryQuery, MemoryQuery, MemoryRow, PricePoint, ReadModels, StoreError};
 
 const WRITE_LATEST: &str = "
@@ -40,22 +41,22 @@ const WRITE_MEMORIES: &str = "
         search_text = EXCLUDED.search_text, created_at = EXCLUDED.created_at
     WHERE memory.version < EXCLUDED.version";
 
-/// Brings the read models up to the events that `writes` follows from.
-pub(super) async fn write(connection: &mut PgConnection, writes: &Writes) -> Result<(), StoreError> {
-    if !writes.history.is_empty() {
-        write_prices(connection, writes).await.map_err(failure)?;
+/// Brings the read models up to the events that `changes` follow from.
+pub(super) async fn write(connection: &mut PgConnection, changes: &Changes) -> Result<(), StoreError> {
+    if !changes.price_history.is_empty() {
+        write_prices(connection, changes).await.map_err(failure)?;
     }
-    if !writes.memories.is_empty() {
-        write_memories(connection, writes).await.map_err(failure)?;
+    if !changes.memories.is_empty() {
+        write_memories(connection, changes).await.map_err(failure)?;
     }
     Ok(())
 }
 
-async fn write_prices(connection: &mut PgConnection, writes: &Writes) -> Result<(), sqlx::Error> {
-    let latest = || writes.latest.values().map(|(_, quote)| quote);
+async fn write_prices(connection: &mut PgConnection, changes: &Changes) -> Result<(), sqlx::Error> {
+    let latest = || changes.latest_prices.values().map(|(_, quote)| quote);
     sqlx::query(WRITE_LATEST)
         .bind(all(latest(), |quote| quote.coin.as_str()))
-        .bind(all(writes.latest.values(), |(version, _)| *version))
+        .bind(all(changes.latest_prices.values(), |(version, _)| *version))
         .bind(all(latest(), |quote| quote.usd.to_string()))
         .bind(all(latest(), |quote| quote.change24h.map(|change| change.to_string())))
         .bind(all(latest(), |quote| quote.market_cap.map(|cap| cap.to_string())))
@@ -64,26 +65,26 @@ async fn write_prices(connection: &mut PgConnection, writes: &Writes) -> Result<
         .execute(&mut *connection)
         .await?;
     sqlx::query(WRITE_HISTORY)
-        .bind(all(writes.history.keys(), |(coin, _)| coin.as_str()))
-        .bind(all(writes.history.keys(), |(_, version)| *version))
-        .bind(all(writes.history.values(), |quote| quote.usd.to_string()))
-        .bind(all(writes.history.values(), |quote| quote.updated_at))
-        .bind(all(writes.history.values(), |quote| quote.source.as_str()))
+        .bind(all(changes.price_history.keys(), |(coin, _)| coin.as_str()))
+        .bind(all(changes.price_history.keys(), |(_, version)| *version))
+        .bind(all(changes.price_history.values(), |quote| quote.usd.to_string()))
+        .bind(all(changes.price_history.values(), |quote| quote.updated_at))
+        .bind(all(changes.price_history.values(), |quote| quote.source.as_str()))
         .execute(connection)
         .await
         .map(drop)
 }
 
-async fn write_memories(connection: &mut PgConnection, writes: &Writes) -> Result<(), sqlx::Error> {
-    let memories = &writes.memories;
+async fn write_memories(connection: &mut PgConnection, changes: &Changes) -> Result<(), sqlx::Error> {
+    let memories = &changes.memories;
     sqlx::query(WRITE_MEMORIES)
         .bind(all(memories.keys(), |(owner, _)| *owner))
         .bind(all(memories.keys(), |(_, id)| *id))
         .bind(all(memories.values(), |memory| memory.version))
         .bind(all(memories.values(), |memory| memory.live.is_none()))
-        .bind(all(memories.values(), MemoryWrite::content))
+        .bind(all(memories.values(), MemoryChange::content))
         .bind(all(memories.values(), |memory| search_text(memory.content())))
-        .bind(all(memories.values(), MemoryWrite::created_at))
+        .bind(all(memories.values(), MemoryChange::created_at))
         .execute(connection)
         .await
         .map(drop)

@@ -2,12 +2,11 @@
 
 use sqlx::{Row, SqliteConnection};
 
+use super::SqliteStore;
 use super::error::failure;
 use super::rows::{event, event_columns};
-use super::{SqliteStore, read_models};
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::clock::Timestamp;
-use crate::store::writes::Writes;
 use crate::store::{Append, Appended, Expected, IDEMPOTENCY_WINDOW, IdempotencyKey, StoreError, StreamAppend};
 
 impl SqliteStore {
@@ -33,7 +32,6 @@ impl SqliteStore {
         if let (Some(key), [first, .., last] | [first @ last]) = (&append.idempotency, positions.as_slice()) {
             keep_key(&mut transaction, key, *first, *last, now).await?;
         }
-        read_models::write(&mut transaction, &Writes::of(&events)?).await?;
         transaction.commit().await.map_err(failure)?;
         Ok(Appended { events, replayed: false })
     }

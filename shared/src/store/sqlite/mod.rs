@@ -4,6 +4,7 @@
 mod append;
 mod error;
 mod leases;
+mod outbox;
 mod read;
 mod read_models;
 mod rows;

@@ -7,9 +7,11 @@ use super::SqliteStore;
 use super::append::under_key;
 use super::error::failure;
 use super::rows::{event, event_columns, json, time};
-use crate::domain::StreamId;
+use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
-use crate::store::{Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, Snapshot, StoreError};
+use crate::store::{
+    Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, Snapshot, StoreError, StreamPosition,
+};
 
 /// The snapshot, if any, as a first row without an event's id, then the events after it. Text that is no JSON is no
 /// snapshot.
@@ -32,6 +34,15 @@ const READ_ALL: &str = concat!(
     event_columns!(),
     ", global_position FROM events WHERE global_position > ?1 ORDER BY global_position LIMIT ?2"
 );
+
+const READ_STREAM: &str = concat!(
+    "SELECT ",
+    event_columns!(),
+    " FROM events WHERE aggregate_id = ?1 AND event_version > ?2 ORDER BY event_version LIMIT ?3"
+);
+
+const LAST_EVENT: &str =
+    concat!("SELECT ", event_columns!(), " FROM events WHERE aggregate_id = ?1 ORDER BY event_version DESC LIMIT 1");
 
 impl EventStore for SqliteStore {
     fn append<'a>(&'a self, append: &'a Append) -> BoxFuture<'a, Result<Appended, StoreError>> {
@@ -96,6 +107,36 @@ impl EventStore for SqliteStore {
                 None => cursor.cloned(),
             };
             Ok(Page { events: rows.iter().map(event).collect::<Result<_, _>>()?, next })
+        })
+    }
+
+    fn read_streams<'a>(
+        &'a self,
+        positions: &'a [StreamPosition],
+        per_stream: u32,
+    ) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StoreError>> {
+        Box::pin(async move {
+            let mut events = vec![];
+            for position in positions {
+                let query = sqlx::query(READ_STREAM).bind(position.aggregate_id).bind(position.after).bind(per_stream);
+                let rows = query.fetch_all(&self.readers).await.map_err(failure)?;
+                for row in &rows {
+                    events.push(event(row)?);
+                }
+            }
+            Ok(events)
+        })
+    }
+
+    fn last_events<'a>(&'a self, streams: &'a [StreamId]) -> BoxFuture<'a, Result<Vec<RecordedEvent>, StoreError>> {
+        Box::pin(async move {
+            let mut events = vec![];
+            for stream in streams {
+                let query = sqlx::query(LAST_EVENT).bind(stream.aggregate_id);
+                let row = query.fetch_optional(&self.readers).await.map_err(failure)?;
+                events.extend(row.as_ref().map(event).transpose()?);
+            }
+            Ok(events)
         })
     }
 

@@ -8,8 +8,9 @@ use super::error::failure;
 use super::rows::{parsed, time};
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
+use crate::domain::projection::Changes;
 use crate::platform::BoxFuture;
-use crate::store::writes::{Writes, search_text, search_words};
+use crate::store::read_models::{search_text, search_words};
 use crate::store::{HistoryQuery, MemoryQuery, MemoryRow, PricePoint, ReadModels, StoreError};
 
 const WRITE_LATEST: &str = "
@@ -30,9 +31,9 @@ const WRITE_MEMORY: &str = "
         search_text = excluded.search_text, created_at = excluded.created_at
     WHERE memories.version < excluded.version";
 
-/// Brings the read models up to the events that `writes` follows from.
-pub(super) async fn write(connection: &mut SqliteConnection, writes: &Writes) -> Result<(), StoreError> {
-    for (version, quote) in writes.latest.values() {
+/// Brings the read models up to the events that `changes` follow from.
+pub(super) async fn write(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
+    for (version, quote) in changes.latest_prices.values() {
         let query = sqlx::query(WRITE_LATEST)
             .bind(quote.coin.as_str())
             .bind(version)
@@ -43,7 +44,7 @@ pub(super) async fn write(connection: &mut SqliteConnection, writes: &Writes) ->
             .bind(&quote.source);
         query.execute(&mut *connection).await.map_err(failure)?;
     }
-    for ((coin, version), quote) in &writes.history {
+    for ((coin, version), quote) in &changes.price_history {
         let query = sqlx::query(WRITE_HISTORY)
             .bind(coin.as_str())
             .bind(version)
@@ -52,7 +53,7 @@ pub(super) async fn write(connection: &mut SqliteConnection, writes: &Writes) ->
             .bind(&quote.source);
         query.execute(&mut *connection).await.map_err(failure)?;
     }
-    for ((owner, id), memory) in &writes.memories {
+    for ((owner, id), memory) in &changes.memories {
         let query = sqlx::query(WRITE_MEMORY)
             .bind(owner)
             .bind(id)
