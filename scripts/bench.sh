@@ -9,6 +9,7 @@ set -euo pipefail
 
 main() {
   install_build_tools
+  install_kafka_build_tools
   install_for_commands wrk=wrk
   with_services
   step "build the functions as they are deployed" scripts/build.sh

@@ -69,6 +69,14 @@ install_build_tools() {
   echo '#include <stdlib.h>' | cc -E - >/dev/null 2>&1 || apt_install gcc libc6-dev
 }
 
+# What Kafka's client is built with, beyond that: it is C and C++, and its TLS is OpenSSL's. OpenSSL itself is built for
+# what is deployed, in Perl.
+install_kafka_build_tools() {
+  install_for_commands make=make perl=perl pkg-config=pkg-config
+  echo '#include <string>' | c++ -E -x c++ - >/dev/null 2>&1 || apt_install g++
+  pkg-config --exists openssl || apt_install libssl-dev
+}
+
 # Each folder of functions/ is one; `local` is the one that is not deployed.
 functions() { find functions -mindepth 2 -maxdepth 2 -name Cargo.toml -printf '%h\n' | xargs -n 1 basename | sort; }
 lambda_functions() { functions | grep -vx local; }

@@ -5,6 +5,7 @@ set -euo pipefail
 
 main() {
   install_build_tools
+  install_kafka_build_tools
   step "format" cargo fmt --all --check
   step "clippy" cargo lint
   step "what each function links" scripts/check-links.sh

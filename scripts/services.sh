@@ -1,22 +1,27 @@
 #!/usr/bin/env bash
-# Postgres and Redis for tests and benchmarks: the real thing, on ports and in folders of their own, so that a Postgres or
-# Redis of the system neither matters nor is touched.
+# Postgres, Redis and Kafka for tests and benchmarks: the real thing, on ports and in folders of their own, so that those
+# of the system neither matter nor are touched.
 #
-#   services.sh up      starts both; nothing happens if they are up
+#   services.sh up      starts them; nothing happens if they are up
 #   services.sh env     prints the exports that tests read
-#   services.sh status  says what is up; exits 0 only if both are
+#   services.sh status  says what is up; exits 0 only if all are
 #   services.sh down    stops what `up` started and deletes its data
 #
-# Settings: MCP_POSTGRES_PORT, MCP_REDIS_PORT, MCP_SERVICES_DIR.
+# Settings: MCP_POSTGRES_PORT, MCP_REDIS_PORT, MCP_KAFKA_PORT (and the port after it), MCP_SERVICES_DIR.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 # Below the range that Linux takes ports of outgoing connections from, where one is now and then in use.
 postgres_port=${MCP_POSTGRES_PORT:-25432}
 redis_port=${MCP_REDIS_PORT:-26390}
+kafka_port=${MCP_KAFKA_PORT:-25092}
 root=${MCP_SERVICES_DIR:-${TMPDIR:-/tmp}/mcp-server-services-$UID}
 postgres_dir=$root/postgres-$postgres_port
 redis_dir=$root/redis-$redis_port
+kafka_dir=$root/kafka-$kafka_port
+# Fetched once for all clones: Kafka is a set of jars.
+kafka_version=4.1.1
+kafka_libs=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server/kafka-$kafka_version
 
 main() {
   case "${1:-}" in
@@ -32,8 +37,13 @@ up() {
   install_services
   postgres_is_up || need_free_port "$postgres_port" Postgres MCP_POSTGRES_PORT
   redis_is_up || need_free_port "$redis_port" Redis MCP_REDIS_PORT
+  if ! kafka_is_up; then
+    need_free_port "$kafka_port" Kafka MCP_KAFKA_PORT
+    need_free_port $((kafka_port + 1)) "Kafka's controller" MCP_KAFKA_PORT
+  fi
   postgres_is_up || start_postgres
   redis_is_up || start_redis
+  kafka_is_up || start_kafka
   status
 }
 
@@ -46,7 +56,11 @@ down() {
     redis-cli -p "$redis_port" shutdown nosave >/dev/null 2>&1 || true
     wait_until "Redis stops" redis_is_down
   fi
-  rm -rf "$postgres_dir" "$redis_dir"
+  if kafka_is_running; then
+    kill -KILL "$(cat "$kafka_dir/pid")" 2>/dev/null || true
+    wait_until "Kafka stops" kafka_is_gone
+  fi
+  rm -rf "$postgres_dir" "$redis_dir" "$kafka_dir"
   status || true
 }
 
@@ -54,12 +68,15 @@ status() {
   local all=0
   if postgres_is_up; then say "Postgres: up on 127.0.0.1:$postgres_port"; else say "Postgres: down"; all=1; fi
   if redis_is_up; then say "Redis: up on 127.0.0.1:$redis_port"; else say "Redis: down"; all=1; fi
+  if kafka_is_up; then say "Kafka: up on 127.0.0.1:$kafka_port"; else say "Kafka: down"; all=1; fi
   return $all
 }
 
 print_env() {
   echo "export TEST_POSTGRES_URL=postgres://mcp@127.0.0.1:$postgres_port/mcp"
   echo "export TEST_REDIS_URL=redis://127.0.0.1:$redis_port"
+  echo "export TEST_KAFKA_BROKERS=127.0.0.1:$kafka_port"
+  echo "export TEST_KAFKA_LIBS=$kafka_libs"
 }
 
 # --- Postgres
@@ -127,20 +144,89 @@ start_redis() {
   wait_until "Redis answers" redis_is_up
 }
 
-# --- both
+# --- Kafka
+
+kafka_java() {
+  java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$kafka_libs/*" "$@"
+}
+
+kafka_is_running() { [ -e "$kafka_dir/pid" ] && kill -0 "$(cat "$kafka_dir/pid")" 2>/dev/null; }
+kafka_is_gone() { ! kafka_is_running; }
+# Up means that it answers, and a client's question too.
+kafka_is_up() { kafka_is_running && [ -e "$kafka_dir/ready" ] && kafka_answers; }
+kafka_answers() { timeout 5 kcat -b "127.0.0.1:$kafka_port" -L -m 2 >/dev/null 2>&1; }
+
+# The jars, resolved by Maven from the one that names all others.
+fetch_kafka() {
+  [ ! -e "$kafka_libs/complete" ] || return 0
+  install_for_commands mvn=maven
+  say "Fetching Kafka $kafka_version from Maven Central into $kafka_libs (some 45 MB, once)"
+  rm -rf "$kafka_libs"
+  mkdir -p "$kafka_libs"
+  cat >"$kafka_libs/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>mcp-server</groupId><artifactId>kafka-for-tests</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$kafka_version</version>
+    </dependency>
+  </dependencies>
+</project>
+POM
+  mvn -q -B -Dstyle.color=never -f "$kafka_libs/pom.xml" dependency:copy-dependencies -DoutputDirectory="$kafka_libs" >&2 ||
+    die "Maven cannot fetch Kafka"
+  touch "$kafka_libs/complete"
+}
+
+start_kafka() {
+  kafka_is_gone || kill -KILL "$(cat "$kafka_dir/pid")"
+  wait_until "the Kafka before this one is gone" kafka_is_gone
+  rm -rf "$kafka_dir"
+  mkdir -m 700 "$kafka_dir"
+  cat >"$kafka_dir/server.properties" <<CONF
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$((kafka_port + 1))
+listeners=CLIENTS://127.0.0.1:$kafka_port,CONTROLLER://127.0.0.1:$((kafka_port + 1))
+advertised.listeners=CLIENTS://127.0.0.1:$kafka_port
+listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=CLIENTS
+controller.listener.names=CONTROLLER
+log.dirs=$kafka_dir/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=3
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+CONF
+  kafka_java kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$kafka_dir/server.properties" >"$kafka_dir/log" 2>&1 ||
+    die "Kafka's folder cannot be prepared: $(tail -n 1 "$kafka_dir/log")"
+  (cd "$kafka_dir" && exec setsid java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$kafka_libs/*" \
+    kafka.Kafka server.properties) >>"$kafka_dir/log" 2>&1 </dev/null 9>&- &
+  echo $! >"$kafka_dir/pid"
+  wait_longer "Kafka answers" kafka_answers
+  touch "$kafka_dir/ready"
+}
+
+# --- all of them
 
 install_services() {
   local missing=()
   postgres_bin >/dev/null || missing+=(postgresql)
   command -v redis-server >/dev/null && command -v redis-cli >/dev/null || missing+=(redis-server)
+  command -v java >/dev/null || missing+=(default-jre-headless)
+  command -v kcat >/dev/null || missing+=(kcat)
   if [ ${#missing[@]} -gt 0 ]; then
     apt_install "${missing[@]}"
     # The packages start services of the system that nobody asked for.
     local service
-    for service in "${missing[@]}"; do
-      as_root service "$service" stop >/dev/null 2>&1 || true
+    for service in postgresql redis-server; do
+      [[ " ${missing[*]} " != *" $service "* ]] || as_root service "$service" stop >/dev/null 2>&1 || true
     done
   fi
+  fetch_kafka
   local version
   version=$("$(postgres_bin)/postgres" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/')
   [ "$version" -ge 15 ] || die "Postgres 15 or newer is needed, found $version"
@@ -164,14 +250,18 @@ need_free_port() {
   fi
 }
 
-wait_until() {
-  local what=$1 _
-  shift
-  for _ in $(seq 100); do
+wait_until() { wait_for 10 "$@"; }
+# A JVM on a busy machine takes its time.
+wait_longer() { wait_for 90 "$@"; }
+
+wait_for() {
+  local seconds=$1 what=$2 _
+  shift 2
+  for _ in $(seq $((seconds * 10))); do
     "$@" && return
     sleep 0.1
   done
-  die "waited ten seconds, still not so: $what"
+  die "waited $seconds seconds, still not so: $what"
 }
 
 # locked COMMAND...: one `up` or `down` of a user at a time. The services must not inherit the lock, hence `9>&-` above.

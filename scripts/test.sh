@@ -14,6 +14,7 @@ log=$(target_dir)/test.log
 
 main() {
   install_build_tools
+  install_kafka_build_tools
   install_for_commands node=nodejs npm=npm
   mkdir -p "$(target_dir)" && : >"$log"
   with_services

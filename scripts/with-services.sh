@@ -1,10 +1,10 @@
-# Sourced by scripts that need Postgres and Redis for as long as they run.
+# Sourced by scripts that need Postgres, Redis and Kafka for as long as they run.
 # shellcheck shell=bash
 
 # Exports where the services are. Starts them unless they are up or the caller names others, and then stops them at exit.
 with_services() {
-  if [ -n "${TEST_POSTGRES_URL:-}" ] && [ -n "${TEST_REDIS_URL:-}" ]; then
-    say "Using the services of TEST_POSTGRES_URL and TEST_REDIS_URL"
+  if [ -n "${TEST_POSTGRES_URL:-}" ] && [ -n "${TEST_REDIS_URL:-}" ] && [ -n "${TEST_KAFKA_BROKERS:-}" ]; then
+    say "Using the services of TEST_POSTGRES_URL, TEST_REDIS_URL and TEST_KAFKA_BROKERS"
     return
   fi
   if ! scripts/services.sh status 2>/dev/null; then

@@ -1,4 +1,4 @@
-//! Invoked by the deployment and by operators: migrations.
+//! Invoked by the deployment and by operators: migrations, topics, rebuilds.
 
 use mcp_core::platform::config::Vars;
 use mcp_core::{app, triggers};

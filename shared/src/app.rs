@@ -8,6 +8,7 @@ use crate::platform::config::{ConfigError, Database, StoreConfig, Vars};
 use crate::platform::telemetry::{self, TelemetryConfig};
 use crate::store::{Store, StoreError};
 
+mod events;
 #[cfg(any(feature = "graphql", feature = "aws"))]
 mod prices;
 #[cfg(any(feature = "graphql", feature = "aws"))]
@@ -15,6 +16,13 @@ mod redis;
 #[cfg(feature = "graphql")]
 mod router;
 
+#[cfg(feature = "local")]
+pub use events::Pipeline;
+pub use events::admin;
+#[cfg(any(feature = "aws", feature = "local"))]
+pub use events::dlq_replay;
+#[cfg(feature = "aws")]
+pub use events::{event_projector, outbox_relay};
 #[cfg(feature = "aws")]
 pub use prices::price_poller;
 #[cfg(feature = "apigw")]
@@ -45,19 +53,12 @@ impl fmt::Debug for StartError {
     }
 }
 
-/// `admin`: the schema of the database.
-///
-/// # Errors
-/// A variable that is invalid, named.
-pub async fn admin(vars: &Vars) -> Result<Arc<dyn Store>, StartError> {
-    begin(vars)?;
-    store(vars).await
-}
-
 /// What every process does first: logs, and one TLS implementation for all libraries.
 fn begin(vars: &Vars) -> Result<(), StartError> {
     // Both fail only where a test has begun before in the same process.
     let _ = telemetry::start(TelemetryConfig::from_vars(vars)?);
+    #[cfg(feature = "crash-points")]
+    crate::platform::crash::arm(vars);
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     Ok(())
 }
@@ -79,9 +80,26 @@ async fn store(vars: &Vars) -> Result<Arc<dyn Store>, StartError> {
     }
 }
 
+/// An event store that wakes the relay after each commit, where `OUTBOX_RELAY_FUNCTION` names one.
+#[cfg(feature = "aws")]
+fn waking(vars: &Vars, store: Arc<dyn Store>) -> Result<Arc<dyn crate::store::EventStore>, ConfigError> {
+    use crate::platform::config::relay_function;
+
+    match relay_function(vars) {
+        None => Ok(store),
+        #[cfg(feature = "invoke")]
+        Some(name) => {
+            let relay = Arc::new(crate::bus::wake::RelayFunction::new(name));
+            Ok(Arc::new(crate::bus::after_commit::AfterCommit::new(store, vec![relay])))
+        }
+        #[cfg(not(feature = "invoke"))]
+        Some(_) => Err(not_built("OUTBOX_RELAY_FUNCTION", "invoking other functions")),
+    }
+}
+
 /// A setting asks for a part that this build does not have.
 #[cfg_attr(
-    all(feature = "sqlite", feature = "postgres", feature = "redis"),
+    all(feature = "sqlite", feature = "postgres", feature = "redis", feature = "kafka"),
     expect(dead_code, reason = "all is built")
 )]
 fn not_built(name: &'static str, part: &str) -> ConfigError {

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta};
+use mcp_core::domain::projection::Changes;
 use mcp_core::domain::{Metadata, NewEvent, RecordedEvent, StreamId};
 use mcp_core::platform::clock::Timestamp;
 use mcp_core::platform::ids::new_id;
@@ -65,6 +66,19 @@ pub(crate) fn idempotency_key(key: &str, fingerprint: &str) -> IdempotencyKey {
 /// Appends `count` events, whatever was there.
 pub(crate) async fn given(store: &dyn Store, stream: &StreamId, count: usize) -> Appended {
     store.append(&to(stream, Expected::Any, count)).await.unwrap()
+}
+
+/// Appends, and brings the read models up to that, as the projector does.
+pub(crate) async fn append_and_project(store: &dyn Store, append: &Append) {
+    let appended = store.append(append).await.unwrap();
+    store.apply_changes(&changes(&appended.events)).await.unwrap();
+}
+
+/// What follows from events.
+pub(crate) fn changes(events: &[RecordedEvent]) -> Changes {
+    let mut changes = Changes::default();
+    events.iter().for_each(|event| changes.add(event).unwrap());
+    changes
 }
 
 pub(crate) async fn versions(store: &dyn Store, stream: &StreamId) -> Vec<i32> {

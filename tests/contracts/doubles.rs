@@ -1,21 +1,25 @@
 //! Stores that break one promise each. The suites must catch every one of them, or they would not catch a backend.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use mcp_core::domain::coin::Coin;
 use mcp_core::domain::price::Quote;
+use mcp_core::domain::projection::{Changes, EmotionChange};
 use mcp_core::domain::{RecordedEvent, StreamId};
 use mcp_core::platform::BoxFuture;
 use mcp_core::platform::clock::Timestamp;
 use mcp_core::store::{
-    Append, Appended, Cursor, EventStore, Expected, Head, HistoryQuery, IdempotencyKey, Leases, Loaded, Maintenance,
-    MemoryQuery, MemoryRow, Page, PricePoint, ReadModels, Snapshot, Store, StoreError, StreamPosition,
+    Append, Appended, Backlog, Cursor, EventStore, Expected, Head, HistoryQuery, IdempotencyKey, LaggingStream, Leases,
+    Loaded, Maintenance, MemoryQuery, MemoryRow, Outbox, Page, PricePoint, Projections, Published, ReadModels, Rebuild,
+    Snapshot, Store, StoreError, StreamPosition,
 };
 use sqlx::{Connection, PgConnection, Row};
+use uuid::Uuid;
 
-use super::{Fixture, event_store};
+use super::{Fixture, event_store, outbox, projections};
 
 #[tokio::test]
 async fn a_store_that_ignores_the_expected_version_is_caught() {
@@ -49,6 +53,24 @@ async fn a_store_that_reads_by_position_alone_is_caught() {
     caught(event_store::a_reader_misses_nothing_that_commits_late, Fixture::postgres().await, double).await;
 }
 
+#[tokio::test]
+async fn a_store_that_leases_a_stream_twice_is_caught() {
+    let double = |fixture: &Fixture| Double::of(fixture, Fault::LeasesTwice);
+    caught(outbox::a_leased_stream_is_leased_by_nobody_else, Fixture::sqlite().await, double).await;
+}
+
+#[tokio::test]
+async fn a_store_that_advances_further_than_was_published_is_caught() {
+    let double = |fixture: &Fixture| Double::of(fixture, Fault::AdvancesToTheHead);
+    caught(outbox::what_was_appended_meanwhile_is_left, Fixture::sqlite().await, double).await;
+}
+
+#[tokio::test]
+async fn a_store_that_writes_over_newer_rows_is_caught() {
+    let double = |fixture: &Fixture| Double::of(fixture, Fault::WritesOverNewer);
+    caught(projections::a_late_change_writes_over_nothing_newer, Fixture::sqlite().await, double).await;
+}
+
 /// The promise fails where it is broken.
 async fn caught<F>(promise: fn(Fixture) -> F, real: Fixture, double: impl Fn(&Fixture) -> Double)
 where
@@ -66,6 +88,9 @@ enum Fault {
     ForgetsKeys,
     SkipsOne,
     ReadsByPosition(String),
+    LeasesTwice,
+    AdvancesToTheHead,
+    WritesOverNewer,
 }
 
 struct Double {
@@ -97,7 +122,7 @@ impl EventStore for Double {
                 Fault::IgnoresExpected => append.streams.iter_mut().for_each(|part| part.expected = Expected::Any),
                 Fault::ForgetsKeys => append.idempotency = None,
                 Fault::StreamByStream => return self.append_one_by_one(&append).await,
-                Fault::SkipsOne | Fault::ReadsByPosition(_) => {}
+                _ => {}
             }
             self.real.append(&append).await
         })
@@ -173,7 +198,87 @@ async fn read_by_position(url: &str, cursor: Option<&Cursor>, limit: u32) -> Pag
     Page { events: rows.iter().map(event).collect(), next: next.or(cursor.cloned()) }
 }
 
+impl Outbox for Double {
+    fn lease_lagging(
+        &self,
+        limit: u32,
+        now: Timestamp,
+        ttl: Duration,
+    ) -> BoxFuture<'_, Result<Vec<LaggingStream>, StoreError>> {
+        Box::pin(async move {
+            if !matches!(self.fault, Fault::LeasesTwice) {
+                return self.real.lease_lagging(limit, now, ttl).await;
+            }
+            self.real.lease_lagging(limit, now, Duration::ZERO).await
+        })
+    }
+
+    fn advance<'a>(&'a self, published: &'a [Published], now: Timestamp) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            if !matches!(self.fault, Fault::AdvancesToTheHead) {
+                return self.real.advance(published, now).await;
+            }
+            for done in published {
+                let head = self.real.head(&done.stream).await?.map_or(0, |head| head.version);
+                self.real.advance(&[Published { to: head, ..done.clone() }], now).await?;
+            }
+            Ok(())
+        })
+    }
+
+    fn backlog(&self) -> BoxFuture<'_, Result<Backlog, StoreError>> {
+        self.real.backlog()
+    }
+}
+
+impl Projections for Double {
+    fn projected_versions<'a>(&'a self, streams: &'a [Uuid]) -> BoxFuture<'a, Result<HashMap<Uuid, i32>, StoreError>> {
+        self.real.projected_versions(streams)
+    }
+
+    fn apply_changes<'a>(&'a self, changes: &'a Changes) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut changes = changes.clone();
+            if matches!(self.fault, Fault::WritesOverNewer) {
+                // As if each change followed from the newest event.
+                changes.latest_prices.values_mut().for_each(|(version, _)| *version += 1000);
+            }
+            self.real.apply_changes(&changes).await
+        })
+    }
+
+    fn begin_rebuild(&self) -> BoxFuture<'_, Result<Rebuild, StoreError>> {
+        self.real.begin_rebuild()
+    }
+
+    fn rebuild_step<'a>(
+        &'a self,
+        rebuild: &'a Rebuild,
+        changes: &'a Changes,
+        cursor: &'a Cursor,
+        events: u64,
+    ) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.real.rebuild_step(rebuild, changes, cursor, events)
+    }
+
+    fn rebuild_has_settled<'a>(&'a self, rebuild: &'a Rebuild) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.real.rebuild_has_settled(rebuild)
+    }
+
+    fn finish_rebuild<'a>(&'a self, rebuild: &'a Rebuild) -> BoxFuture<'a, Result<bool, StoreError>> {
+        self.real.finish_rebuild(rebuild)
+    }
+
+    fn sweep_generations(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+        self.real.sweep_generations(limit)
+    }
+}
+
 impl ReadModels for Double {
+    fn emotions<'a>(&'a self, owners: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<(Uuid, EmotionChange)>, StoreError>> {
+        self.real.emotions(owners)
+    }
+
     fn latest_prices<'a>(&'a self, coins: &'a [Coin]) -> BoxFuture<'a, Result<Vec<Quote>, StoreError>> {
         self.real.latest_prices(coins)
     }

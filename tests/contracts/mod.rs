@@ -3,6 +3,7 @@
 //! of them against the real thing. `doubles` shows that the suites catch a backend that breaks its promises.
 
 mod build;
+mod bus;
 mod cache;
 mod doubles;
 mod event_store;
@@ -10,6 +11,8 @@ mod fixture;
 mod leases;
 mod limits;
 mod maintenance;
+mod outbox;
+mod projections;
 mod read_models;
 
 pub(crate) use fixture::Fixture;

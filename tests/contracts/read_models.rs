@@ -1,4 +1,4 @@
-//! What is read without folding a stream: written by the append, read at once.
+//! What is read without folding a stream.
 
 mod memories;
 mod prices;

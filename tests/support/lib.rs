@@ -4,8 +4,8 @@
 //! | --- | --- |
 //! | [`coingecko`] | a price source that a test owns |
 //! | [`eventually`] | waiting for a state, without sleeping |
-//! | [`services`] | the shared Postgres and Redis, each test apart from the others |
-//! | [`postgres_server`], [`redis_server`] | a Postgres or Redis that one test owns and may kill |
+//! | [`services`] | the shared Postgres, Redis and Kafka, each test apart from the others |
+//! | [`postgres_server`], [`redis_server`], [`kafka_server`] | one that a test owns and may kill |
 //! | [`proxy`] | a bad network between two parties |
 //! | [`lambda`] | a compiled function, invoked through Lambda's runtime API |
 //! | [`local`] | the compiled local server |
@@ -21,6 +21,7 @@
 pub mod coingecko;
 pub mod eventually;
 pub mod folder;
+pub mod kafka_server;
 pub mod lambda;
 pub mod local;
 pub mod ports;

@@ -36,20 +36,26 @@ pub struct Proxy {
     wanted: watch::Sender<Network>,
     listening: watch::Receiver<Network>,
     requests: Arc<AtomicU64>,
+    forgotten: Arc<AtomicU64>,
     _task: JoinSet<()>,
 }
 
 impl Proxy {
     /// A good network to `target` (`host:port`).
     pub async fn to(target: &str) -> Self {
-        let port = free_port();
+        Self::on(free_port(), target).await
+    }
+
+    /// The same, on a port that was chosen before.
+    pub async fn on(port: u16, target: &str) -> Self {
         let (wanted, network) = watch::channel(Network::Good);
         let (state, listening) = watch::channel(Network::Refuses);
         let requests = Arc::new(AtomicU64::new(0));
+        let forgotten = Arc::new(AtomicU64::new(0));
         let mut task = JoinSet::new();
-        let way = Way { target: target.to_owned(), requests: requests.clone() };
+        let way = Way { target: target.to_owned(), requests: requests.clone(), forgotten: forgotten.clone() };
         task.spawn(listen(port, way, network, state));
-        let proxy = Self { port, wanted, listening, requests, _task: task };
+        let proxy = Self { port, wanted, listening, requests, forgotten, _task: task };
         proxy.set(Network::Good).await;
         proxy
     }
@@ -74,6 +80,12 @@ impl Proxy {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// Forgets the connections that are open, as what lies between does after a long silence: they stand, and nothing
+    /// passes any more. New ones are as before.
+    pub fn forget(&self) {
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+    }
+
     /// Switches. Returns when new connections meet the new behaviour; open ones do within a moment.
     pub async fn set(&self, network: Network) {
         self.wanted.send_replace(network);
@@ -87,6 +99,7 @@ impl Proxy {
 struct Way {
     target: String,
     requests: Arc<AtomicU64>,
+    forgotten: Arc<AtomicU64>,
 }
 
 async fn listen(port: u16, way: Way, mut network: watch::Receiver<Network>, state: watch::Sender<Network>) {
@@ -123,6 +136,8 @@ async fn carry(mut client: TcpStream, way: Way, network: watch::Receiver<Network
         let _ = client.set_zero_linger();
         return;
     };
+    let opened = way.forgotten.load(Ordering::SeqCst);
+    let known = || way.forgotten.load(Ordering::SeqCst) == opened;
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     tokio::select! {
@@ -130,8 +145,8 @@ async fn carry(mut client: TcpStream, way: Way, network: watch::Receiver<Network
         _ = cut.wait_for(|now| matches!(now, Network::Resets | Network::Refuses)) => {}
         // Both directions end by themselves: a side that has said all may still listen.
         (Ok(()), Ok(())) = async {
-            let requests = pump(from_client, to_server, network.clone(), Some(&way.requests));
-            tokio::join!(requests, pump(from_server, to_client, network.clone(), None))
+            let requests = pump(from_client, to_server, network.clone(), Some(&way.requests), known);
+            tokio::join!(requests, pump(from_server, to_client, network.clone(), None, known))
         } => return,
         else => {}
     }
@@ -144,11 +159,15 @@ async fn pump(
     mut to: WriteHalf<'_>,
     mut network: watch::Receiver<Network>,
     counter: Option<&AtomicU64>,
+    known: impl Fn() -> bool,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).await?;
         let now = network.wait_for(|now| *now != Network::BlackHole).await.map(|now| *now);
+        if !known() {
+            return std::future::pending().await;
+        }
         if let Ok(Network::Slow(delay)) = now {
             sleep(delay).await;
         }
@@ -230,6 +249,16 @@ mod tests {
         assert_eq!(connect(&proxy).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
         proxy.set(Network::Good).await;
         ask(&mut connect(&proxy).await.unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_forgotten_connection_is_silent_and_a_new_one_is_not() {
+        let (proxy, _echo) = echo().await;
+        let mut open = connect(&proxy).await.unwrap();
+        ask(&mut open).await.unwrap();
+        proxy.forget();
+        assert!(timeout(Duration::from_millis(100), ask(&mut open)).await.is_err());
+        assert_eq!(ask(&mut connect(&proxy).await.unwrap()).await.unwrap(), *b"ping");
     }
 
     #[tokio::test]

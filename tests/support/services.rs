@@ -1,4 +1,4 @@
-//! The Postgres and Redis that all tests share (`scripts/services.sh`), each test in a corner of its own. A service that is
+//! The Postgres, Redis and Kafka that all tests share (`scripts/services.sh`), each test in a corner of its own. A service that is
 //! not there fails the test: it is never skipped.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -12,6 +12,21 @@ pub fn postgres_url() -> String {
 /// The shared Redis.
 pub fn redis_url() -> String {
     service("TEST_REDIS_URL")
+}
+
+/// The brokers of the shared Kafka.
+pub fn kafka_brokers() -> String {
+    service("TEST_KAFKA_BROKERS")
+}
+
+/// The folder with Kafka's jars.
+pub fn kafka_libs() -> String {
+    service("TEST_KAFKA_LIBS")
+}
+
+/// A prefix for the topics of one test.
+pub fn topic_prefix() -> String {
+    format!("t{}.", Uuid::now_v7().simple())
 }
 
 fn service(variable: &str) -> String {

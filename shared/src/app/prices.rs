@@ -28,7 +28,7 @@ pub async fn price_poller(vars: &Vars) -> Result<Poller, StartError> {
     super::begin(vars)?;
     let shared = Shared::new(vars, Redis::from_vars(vars)?.as_ref())?;
     let store = super::store(vars).await?;
-    Ok(shared.poller(store.clone(), store))
+    Ok(shared.poller(super::waking(vars, store.clone())?, store))
 }
 
 /// What the services of one process share.

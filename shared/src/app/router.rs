@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use axum::Router;
 
+#[cfg(feature = "local")]
+use super::events::{Pipeline, required};
 use super::prices::Shared;
 use super::redis::Redis;
 use super::{StartError, begin, store};
-use crate::bus::feed::{AnnouncingStore, Feed};
+#[cfg(feature = "local")]
+use crate::bus::after_commit::AfterCommit;
+use crate::bus::feed::Feed;
 use crate::faces::graphql::{Graph, Services};
 use crate::faces::http::Http;
 use crate::limits::{FallbackLimiter, MemoryLimiter, RateLimiter};
@@ -38,10 +42,11 @@ const CALLERS: usize = 10_000;
 pub async fn graphql(vars: &Vars) -> Result<Router, StartError> {
     begin(vars)?;
     let parts = Parts::new(vars, AuthConfig::from_vars(vars)?).await?;
-    parts.router(vars, parts.store.clone(), Feed::default())
+    parts.router(vars, super::waking(vars, parts.store.clone())?, Feed::default())
 }
 
 /// What the local process runs.
+#[cfg(feature = "local")]
 pub struct Local {
     /// The router.
     pub router: Router,
@@ -49,6 +54,8 @@ pub struct Local {
     pub poller: Poller,
     /// How often to poll.
     pub interval: Duration,
+    /// What moves events from the store to the read models.
+    pub pipeline: Pipeline,
     /// Where to listen.
     pub addr: SocketAddr,
     /// Whether `/graphql` is there.
@@ -57,6 +64,8 @@ pub struct Local {
     pub prices: String,
     /// Which kind of database it is, for a person.
     pub database: String,
+    /// What carries the events, for a person.
+    pub events: String,
     /// A USER's and an ADMIN's token, where the secret is known here.
     pub tokens: Option<(String, String)>,
 }
@@ -65,19 +74,25 @@ pub struct Local {
 ///
 /// # Errors
 /// A variable that is invalid, named; a database that does not answer.
+#[cfg(feature = "local")]
 pub async fn local(vars: &Vars) -> Result<Local, StartError> {
     begin(vars)?;
     let auth = AuthConfig::from_vars(vars)?.with_local_secret(Path::new(LOCAL_FOLDER))?;
     let http = HttpConfig::from_vars(vars)?;
     let parts = Parts::new(vars, auth).await?;
     parts.store.migrate().await?;
+    let events = required(vars).await?;
+    let pipeline = events.pipeline(&parts.store);
     let feed = Feed::default();
-    let announcing = Arc::new(AnnouncingStore::new(parts.store.clone(), feed.clone()));
+    let listeners = vec![Arc::new(feed.clone()) as _, Arc::new(pipeline.committed.clone()) as _];
+    let committing = Arc::new(AfterCommit::new(parts.store.clone(), listeners));
     let now = parts.shared.clock.now();
     let token = |subject, role| issue_local_token(&parts.auth, subject, role, TOKEN_LIFE, now);
     Ok(Local {
-        router: parts.router(vars, announcing.clone(), feed)?,
-        poller: parts.shared.poller(announcing, parts.store.clone()),
+        router: parts.router(vars, committing.clone(), feed)?,
+        poller: parts.shared.poller(committing, parts.store.clone()),
+        pipeline,
+        events: events.description,
         interval: parts.shared.config.poll_every,
         addr: http.addr,
         graphql_enabled: http.graphql_enabled,

@@ -4,7 +4,9 @@
 //!
 //! Services call it; it calls nothing but the domain.
 
+pub mod after_commit;
 pub mod dead_letter;
+pub mod event_message;
 #[cfg(feature = "graphql")]
 pub mod feed;
 #[cfg(feature = "sqlite")]
@@ -12,6 +14,7 @@ pub mod in_process;
 #[cfg(feature = "kafka")]
 pub mod kafka;
 pub mod topics;
+pub mod wake;
 
 use std::time::Duration;
 
@@ -56,7 +59,28 @@ pub struct Record {
     pub headers: Vec<Header>,
 }
 
+impl Message {
+    /// What it takes on the bus, in bytes, about.
+    pub fn size(&self) -> usize {
+        size_of(self.key.as_ref(), self.value.as_ref(), &self.headers)
+    }
+}
+
+/// The overhead of a record in Kafka's batches, at most.
+const OVERHEAD: usize = 70;
+
+fn size_of(key: Option<&Bytes>, value: Option<&Bytes>, headers: &[Header]) -> usize {
+    let length = |bytes: Option<&Bytes>| bytes.map_or(0, Bytes::len);
+    let headers: usize = headers.iter().map(|(name, value)| name.len() + length(value.as_ref())).sum();
+    length(key) + length(value) + headers + OVERHEAD
+}
+
 impl Record {
+    /// What it takes on the bus, in bytes, about.
+    pub fn size(&self) -> usize {
+        size_of(self.key.as_ref(), self.value.as_ref(), &self.headers)
+    }
+
     /// The value of the first header of that name, if it is text.
     pub fn header_text(&self, name: &str) -> Option<&str> {
         let (_, value) = self.headers.iter().find(|(header, _)| header == name)?;
@@ -72,7 +96,7 @@ impl Record {
 /// Not guaranteed: that a message that is reported as failed is not on the bus. Consumers absorb duplicates.
 pub trait Publisher: Send + Sync {
     /// Sends `messages`, all acknowledged or given up `within` that time. One result a message, in order.
-    fn publish<'a>(&'a self, messages: Vec<Message>, within: Duration) -> BoxFuture<'a, Vec<Result<(), BusError>>>;
+    fn publish(&self, messages: Vec<Message>, within: Duration) -> BoxFuture<'_, Vec<Result<(), BusError>>>;
 }
 
 /// Publishing, consuming, and looking after topics.

@@ -13,7 +13,7 @@ const PARKED: &str = ".parked";
 /// The most that a message may have in bytes: Kafka's own default.
 const MAX_MESSAGE: usize = 1_048_588;
 /// A dead letter is a message with headers that say why; the largest one must still fit.
-const MAX_DEAD_LETTER: usize = 2 * MAX_MESSAGE;
+pub(super) const MAX_DEAD_LETTER: usize = 2 * MAX_MESSAGE;
 /// What is not consumed by then is filled in from the store.
 const RETENTION: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -44,6 +44,11 @@ impl Topics {
         [EVENTS, PRICES, CHAIN_EVENTS].map(|name| format!("{}{name}", self.prefix))
     }
 
+    /// The topics whose events have a read model.
+    pub fn projected(&self) -> [String; 2] {
+        [EVENTS, PRICES].map(|name| format!("{}{name}", self.prefix))
+    }
+
     /// Every topic, as it should be.
     pub fn specs(&self) -> Vec<TopicSpec> {
         let mut specs = vec![];
@@ -67,6 +72,11 @@ pub fn dead_letters(topic: &str) -> String {
 /// The topic for records of `topic` that were replayed too often.
 pub fn parked(topic: &str) -> String {
     format!("{topic}{PARKED}")
+}
+
+/// The most that a message of `topic` may have in bytes.
+pub fn max_message_bytes(topic: &str) -> usize {
+    if topic.ends_with(DEAD_LETTERS) || topic.ends_with(PARKED) { MAX_DEAD_LETTER } else { MAX_MESSAGE }
 }
 
 /// The topic whose dead letters are in `dead_letters`, if that is such a topic.

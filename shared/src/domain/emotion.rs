@@ -1,5 +1,7 @@
 //! How a user's agent feels: points that feedback moves, and the emotion and response modifiers that follow from them.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -48,6 +50,19 @@ impl Emotion {
         }
     }
 
+    /// Its name, as in events and read models.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Happy => "HAPPY",
+            Self::Excited => "EXCITED",
+            Self::Curious => "CURIOUS",
+            Self::Neutral => "NEUTRAL",
+            Self::Worried => "WORRIED",
+            Self::Scared => "SCARED",
+            Self::Frustrated => "FRUSTRATED",
+        }
+    }
+
     /// The modifiers that go with the emotion.
     pub fn modifiers(self) -> Modifiers {
         let (confidence, verbosity, delay_ms) = match self {
@@ -83,6 +98,19 @@ impl EmotionAggregate {
 pub struct GiveFeedback {
     /// Within `-100..=100`.
     pub feedback: i32,
+}
+
+/// Not the name of an emotion.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no emotion")]
+pub struct UnknownEmotion(String);
+
+impl FromStr for Emotion {
+    type Err = UnknownEmotion;
+
+    fn from_str(name: &str) -> Result<Self, UnknownEmotion> {
+        serde_json::from_value(name.into()).map_err(|_| UnknownEmotion(name.to_owned()))
+    }
 }
 
 /// What happens in an emotion stream.
@@ -217,6 +245,15 @@ mod tests {
         for (points, emotion) in table {
             assert_eq!(Emotion::at(points), emotion, "{points} points");
         }
+    }
+
+    #[test]
+    fn a_name_is_read_back() {
+        for points in -100..=100 {
+            let emotion = Emotion::at(points);
+            assert_eq!(emotion.as_str().parse(), Ok(emotion));
+        }
+        assert!("BORED".parse::<Emotion>().is_err());
     }
 
     proptest! {

@@ -134,7 +134,7 @@ impl From<&Error> for ApiError {
             Error::Unauthenticated => Self::new(Code::Unauthenticated, message),
             Error::NotFound(_) => Self::new(Code::NotFound, message),
             Error::UnknownCoins(coins) => Self::new(Code::NotFound, message).with("coins", json!(coins)),
-            Error::Conflict => Self::new(Code::Conflict, message),
+            Error::Conflict | Error::Busy(_) => Self::new(Code::Conflict, message),
             Error::Unavailable { service, retry_after } => Self::new(Code::UpstreamUnavailable, message)
                 .with("service", json!(service))
                 .with_retry_after(*retry_after),

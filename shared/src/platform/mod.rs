@@ -3,11 +3,15 @@
 pub mod auth;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod ids;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod secret;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 pub mod telemetry;
+pub mod trace;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
-use crate::domain::projection::Changes;
+use crate::domain::projection::{Changes, EmotionChange};
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
@@ -87,7 +87,7 @@ impl EventStore for FakeStore {
     }
 
     fn read_all<'a>(&'a self, _: Option<&'a Cursor>, _: u32) -> BoxFuture<'a, Result<Page, StoreError>> {
-        ready(Err(StoreError::Invalid("not in this fake".to_owned()))).boxed()
+        not_here()
     }
 
     fn read_streams<'a>(
@@ -114,11 +114,15 @@ impl EventStore for FakeStore {
     }
 
     fn head<'a>(&'a self, _: &'a StreamId) -> BoxFuture<'a, Result<Option<Head>, StoreError>> {
-        ready(Err(StoreError::Invalid("not in this fake".to_owned()))).boxed()
+        not_here()
     }
 }
 
 impl ReadModels for FakeStore {
+    fn emotions<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<(Uuid, EmotionChange)>, StoreError>> {
+        not_here()
+    }
+
     fn latest_prices<'a>(&'a self, coins: &'a [Coin]) -> BoxFuture<'a, Result<Vec<Quote>, StoreError>> {
         let quotes = self.quotes();
         let latest = |coin: &Coin| quotes.iter().find(|(_, quote)| quote.coin == *coin).map(|(_, quote)| quote.clone());
@@ -183,26 +187,31 @@ impl Outbox for FakeStore {
         _: Timestamp,
         _: Duration,
     ) -> BoxFuture<'_, Result<Vec<LaggingStream>, StoreError>> {
-        todo!()
+        not_here()
     }
+
     fn advance<'a>(&'a self, _: &'a [Published], _: Timestamp) -> BoxFuture<'a, Result<(), StoreError>> {
-        todo!()
+        not_here()
     }
+
     fn backlog(&self) -> BoxFuture<'_, Result<Backlog, StoreError>> {
-        todo!()
+        not_here()
     }
 }
 
 impl Projections for FakeStore {
     fn projected_versions<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<HashMap<Uuid, i32>, StoreError>> {
-        todo!()
+        not_here()
     }
+
     fn apply_changes<'a>(&'a self, _: &'a Changes) -> BoxFuture<'a, Result<(), StoreError>> {
-        todo!()
+        not_here()
     }
+
     fn begin_rebuild(&self) -> BoxFuture<'_, Result<Rebuild, StoreError>> {
-        todo!()
+        not_here()
     }
+
     fn rebuild_step<'a>(
         &'a self,
         _: &'a Rebuild,
@@ -210,15 +219,23 @@ impl Projections for FakeStore {
         _: &'a Cursor,
         _: u64,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        todo!()
+        not_here()
     }
+
     fn rebuild_has_settled<'a>(&'a self, _: &'a Rebuild) -> BoxFuture<'a, Result<bool, StoreError>> {
-        todo!()
+        not_here()
     }
+
     fn finish_rebuild<'a>(&'a self, _: &'a Rebuild) -> BoxFuture<'a, Result<bool, StoreError>> {
-        todo!()
+        not_here()
     }
+
     fn sweep_generations(&self, _: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
-        todo!()
+        not_here()
     }
+}
+
+/// What only the real stores can do: what needs it is tested with them.
+fn not_here<'a, T: Send + 'a>() -> BoxFuture<'a, Result<T, StoreError>> {
+    ready(Err(StoreError::Invalid("not in this fake".to_owned()))).boxed()
 }

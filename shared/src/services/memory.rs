@@ -1,5 +1,7 @@
 //! A user's memories: added, deleted, listed and searched.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -7,9 +9,10 @@ use uuid::Uuid;
 use super::page::{Item, Page, check_first, decode_cursor};
 use super::{Call, Error};
 use crate::domain::memory::{MemoryAggregate, MemoryCommand, MemoryError, MemoryEvent};
+use crate::domain::projection::{Changes, MemoryChange};
 use crate::platform::clock::{Clock, Timestamp};
 use crate::platform::ids::new_id;
-use crate::store::{EventStore, MemoryQuery, MemoryRow, ReadModels, Repository};
+use crate::store::{EventStore, MemoryQuery, MemoryRow, Repository, Store, StreamPosition};
 
 /// The most words of a search that count.
 const MAX_WORDS: usize = 16;
@@ -18,10 +21,13 @@ const MAX_SEARCH: usize = 256;
 /// The most memories of a page.
 const MAX_PAGE: i32 = 100;
 
+/// The most events that a list adds to what is projected.
+const MAX_TAIL: u32 = 1000;
+
 /// The use cases of memories.
 pub struct Memories {
     repository: Repository<MemoryAggregate>,
-    read_models: Arc<dyn ReadModels>,
+    store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
 }
 
@@ -48,9 +54,9 @@ pub struct MemoryFilter {
 }
 
 impl Memories {
-    /// The use cases over a store and its read models.
-    pub fn new(store: Arc<dyn EventStore>, read_models: Arc<dyn ReadModels>, clock: Arc<dyn Clock>) -> Self {
-        Self { repository: Repository::new(store), read_models, clock }
+    /// The use cases over a store, appending through `events`.
+    pub fn new(events: Arc<dyn EventStore>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
+        Self { repository: Repository::new(events), store, clock }
     }
 
     /// Adds a memory of the caller's. `place` tells this use from others in one request.
@@ -82,25 +88,60 @@ impl Memories {
         Ok(id)
     }
 
-    /// The memories of `user_id`, newest first.
+    /// The memories of `user_id`, newest first. What the caller has just added or deleted counts, though the read
+    /// model may not know it yet: the end of the stream is laid over it.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a page size, cursor or search that makes no sense.
     pub async fn list(&self, user_id: &str, filter: &MemoryFilter) -> Result<Page<Item<Memory>>, Error> {
         let first = check_first(filter.first, MAX_PAGE)?;
-        let rows = self
-            .read_models
-            .memories(&MemoryQuery {
-                owner: Repository::<MemoryAggregate>::stream(user_id).aggregate_id,
-                words: words(filter.search.as_deref())?,
-                before_version: filter.after.as_deref().map(decode_cursor).transpose()?,
-                limit: first + 1,
-            })
-            .await?;
+        let mut query = MemoryQuery {
+            owner: Repository::<MemoryAggregate>::stream(user_id).aggregate_id,
+            words: words(filter.search.as_deref())?,
+            before_version: filter.after.as_deref().map(decode_cursor).transpose()?,
+            // One more, to know whether there is one.
+            limit: first + 1,
+        };
+        // Before the rows: what is projected in between is in both.
+        let tail = self.unprojected(query.owner).await?;
+        query.limit += u32::try_from(tail.len()).unwrap_or(0);
+        let rows = lay_over(self.store.memories(&query).await?, tail, &query);
         Ok(Page::of(rows, first).map(|row: MemoryRow| {
             (row.version, Memory { id: row.id, content: row.content, created_at: row.created_at })
         }))
     }
+}
+
+impl Memories {
+    /// What follows from the events that are not projected yet, by a memory's id.
+    async fn unprojected(&self, owner: Uuid) -> Result<BTreeMap<Uuid, MemoryChange>, Error> {
+        let projected = self.store.projected_versions(&[owner]).await?;
+        let position = StreamPosition { aggregate_id: owner, after: projected.get(&owner).copied().unwrap_or(0) };
+        let mut changes = Changes::default();
+        for event in self.store.read_streams(&[position], MAX_TAIL).await? {
+            changes.add(&event)?;
+        }
+        Ok(changes.memories.into_iter().map(|((_, id), change)| (id, change)).collect())
+    }
+}
+
+/// Rows of a read model, newest first, with later changes over them.
+fn lay_over(mut rows: Vec<MemoryRow>, tail: BTreeMap<Uuid, MemoryChange>, query: &MemoryQuery) -> Vec<MemoryRow> {
+    if tail.is_empty() {
+        return rows;
+    }
+    rows.retain(|row| !tail.contains_key(&row.id));
+    let in_page = |version: i32| query.before_version.is_none_or(|before| version < before);
+    for (id, MemoryChange { version, live }) in tail {
+        if let Some((content, created_at)) = live.filter(|_| in_page(version)) {
+            let text = content.to_lowercase();
+            if query.words.iter().all(|word| text.contains(word)) {
+                rows.push(MemoryRow { id, version, content, created_at });
+            }
+        }
+    }
+    rows.sort_by_key(|row| Reverse(row.version));
+    rows
 }
 
 fn words(search: Option<&str>) -> Result<Vec<String>, Error> {

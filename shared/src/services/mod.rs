@@ -1,8 +1,10 @@
 //! The use cases, one file each. Faces and triggers call them; they call capabilities. What a service refuses, it says
 //! in [`Error`], which the faces map to codes in one place.
 
+pub mod admin;
 mod call;
 pub mod catalogue;
+pub mod consume;
 pub mod context;
 pub mod emotion;
 #[cfg(test)]
@@ -11,7 +13,11 @@ pub mod memory;
 pub mod page;
 pub mod poll;
 pub mod prices;
+pub mod project;
 pub mod quotes;
+pub mod rebuild;
+pub mod relay;
+pub mod replay;
 
 use std::time::Duration;
 
@@ -40,6 +46,9 @@ pub enum Error {
     /// Other writers were faster, again and again.
     #[error("the state changed at the same time; try again")]
     Conflict,
+    /// Another process does this already.
+    #[error("{0}")]
+    Busy(String),
     /// Something that this depends on does not answer.
     #[error("{service} is unavailable")]
     Unavailable {

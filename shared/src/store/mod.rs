@@ -264,7 +264,7 @@ pub enum StoreError {
     /// The idempotency key was used for something else.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// What was asked makes no sense to any store.
+    /// What was asked makes no sense to any store, or holds a value that this one cannot take.
     #[error("{0}")]
     Invalid(String),
     /// The backend did not answer, or not in time. Whether an append happened is not known.

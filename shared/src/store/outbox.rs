@@ -23,9 +23,12 @@ pub trait Outbox: Send + Sync {
         ttl: Duration,
     ) -> BoxFuture<'_, Result<Vec<LaggingStream>, StoreError>>;
 
-    /// Notes what was published, and gives the leases back as of `now`. A stream whose `published_version` is no
-    /// longer `from` (another relay was faster) is left alone, and so is a lease that is not this relay's any more.
-    /// `to == from` gives the lease back without progress.
+    /// Notes what was published, puts the streams at the end of the queue as of `now`, and gives the leases back, those
+    /// that are still this relay's. `to == from` gives a lease back without progress.
+    ///
+    /// The version never moves back: who began at `from`, which is not beyond it, and came to `to` without a hole, has
+    /// with everybody else published up to the higher of the two. A stream that is not even at `from` (it was restored
+    /// from a backup) is left alone.
     fn advance<'a>(&'a self, published: &'a [Published], now: Timestamp) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// What is not yet published, in one query.

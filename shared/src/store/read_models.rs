@@ -6,11 +6,15 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
+use crate::domain::projection::EmotionChange;
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
 
 /// Read models, as the projections have brought them up to now: a little behind the streams.
 pub trait ReadModels: Send + Sync {
+    /// The emotion of each user that has one, by the user's emotion stream, in no order.
+    fn emotions<'a>(&'a self, owners: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<(Uuid, EmotionChange)>, StoreError>>;
+
     /// The latest quote of each coin that has one, in no order.
     fn latest_prices<'a>(&'a self, coins: &'a [Coin]) -> BoxFuture<'a, Result<Vec<Quote>, StoreError>>;
 

@@ -1,4 +1,4 @@
-//! What operators and the deployment ask of `admin`: `{"command": "migrate"}`.
+//! What operators and the deployment ask of `admin`: `{"command": "migrate"}`, `topics` or `rebuild`.
 
 use std::sync::Arc;
 
@@ -6,34 +6,39 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::store::Maintenance;
+use super::deadline_of;
+use crate::services::admin::Admin;
 
 #[derive(Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case", deny_unknown_fields)]
 enum Command {
     Migrate,
+    Topics,
+    Rebuild,
 }
 
 /// Carries out commands until the sandbox ends.
 ///
 /// # Errors
 /// If the Lambda runtime cannot be reached.
-pub async fn run(store: Arc<dyn Maintenance>) -> Result<(), Error> {
+pub async fn run(admin: Admin) -> Result<(), Error> {
+    let admin = Arc::new(admin);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
-        let store = store.clone();
-        async move { carry_out(store.as_ref(), event.payload).await }
+        let admin = admin.clone();
+        async move { carry_out(&admin, event).await }
     }))
     .await
 }
 
-async fn carry_out(store: &dyn Maintenance, payload: Value) -> Result<Value, Error> {
-    let command =
-        serde_json::from_value(payload).map_err(|error| format!("expected {{\"command\": \"migrate\"}}: {error}"))?;
+async fn carry_out(admin: &Admin, event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let command = serde_json::from_value(event.payload)
+        .map_err(|error| format!("expected {{\"command\": \"migrate\" | \"topics\" | \"rebuild\"}}: {error}"))?;
     match command {
-        Command::Migrate => {
-            let applied = store.migrate().await?;
-            tracing::info!(applied = applied.len(), "the schema is up to date");
-            Ok(json!({ "applied": applied }))
+        Command::Migrate => Ok(json!({ "applied": admin.migrate().await? })),
+        Command::Topics => Ok(json!({ "created": admin.create_topics().await? })),
+        Command::Rebuild => {
+            let tell = |progress| tracing::info!(?progress, "rebuilding");
+            Ok(serde_json::to_value(admin.rebuild(deadline_of(&event.context), tell).await?)?)
         }
     }
 }

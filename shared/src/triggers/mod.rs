@@ -1,12 +1,18 @@
-//! What sets work off: API Gateway, schedules, invocations, and the local process in place of all of them. A trigger
+//! What sets work off: API Gateway, Kafka, schedules, invocations, and the local process in place of all of them. A trigger
 //! turns its event into a call of the router or of a service, and decides nothing itself.
 
 #[cfg(feature = "apigw")]
 pub mod http;
 #[cfg(feature = "aws")]
 pub mod invoke;
+#[cfg(any(feature = "aws", feature = "local"))]
+pub mod kafka;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "aws")]
+pub mod relay;
+#[cfg(feature = "aws")]
+pub mod replay;
 #[cfg(feature = "aws")]
 pub mod schedule;
 

@@ -6,7 +6,7 @@ use mcp_core::store::Expected::Any;
 use mcp_core::store::{MemoryQuery, MemoryRow, Store};
 use uuid::Uuid;
 
-use crate::contracts::build::{at, metadata, part, together};
+use crate::contracts::build::{append_and_project, at, metadata, part, together};
 use crate::contracts::{Fixture, contract};
 
 contract!(
@@ -33,7 +33,7 @@ fn stream_of(user: &str) -> StreamId {
 
 async fn append(store: &dyn Store, user: &str, events: &[MemoryEvent]) {
     let events = events.iter().map(|event| NewEvent::from_domain(event).unwrap()).collect();
-    store.append(&together(vec![part(&stream_of(user), Any, events)])).await.unwrap();
+    append_and_project(store, &together(vec![part(&stream_of(user), Any, events)])).await;
 }
 
 async fn remember(store: &dyn Store, user: &str, content: &str) -> Uuid {

@@ -7,7 +7,7 @@ use mcp_core::store::Expected::{Any, Exact};
 use mcp_core::store::{HistoryQuery, PricePoint, Store, StoreError};
 use tokio::task::JoinSet;
 
-use crate::contracts::build::{assert_conflict, at, keyed, part, together};
+use crate::contracts::build::{append_and_project, at, changes, part, together};
 use crate::contracts::{Fixture, contract};
 
 contract!(
@@ -16,9 +16,7 @@ contract!(
     several_quotes_of_a_coin_in_one_append_end_with_the_newest,
     history_is_newest_first_and_comes_in_pages,
     history_can_be_cut_by_time,
-    an_append_that_fails_writes_no_price,
-    a_replayed_append_writes_no_price,
-    concurrent_pollers_never_deadlock,
+    concurrent_pollers_and_projectors_never_deadlock,
 );
 
 fn coin(name: &str) -> Coin {
@@ -50,7 +48,7 @@ fn polled(quotes: &[Quote]) -> mcp_core::store::Append {
 }
 
 async fn poll(store: &dyn Store, quotes: &[Quote]) {
-    store.append(&polled(quotes)).await.unwrap();
+    append_and_project(store, &polled(quotes)).await;
 }
 
 async fn latest(store: &dyn Store, coins: &[&str]) -> Vec<Quote> {
@@ -93,7 +91,7 @@ async fn several_quotes_of_a_coin_in_one_append_end_with_the_newest(fixture: Fix
     let store = fixture.store.as_ref();
     let quotes = [quote("bitcoin", "1", 0), quote("bitcoin", "2", 1), quote("bitcoin", "3", 2)];
     let append = part(&stream_of(&quotes[0]), Exact(0), quotes.iter().map(updated).collect());
-    store.append(&together(vec![append])).await.unwrap();
+    append_and_project(store, &together(vec![append])).await;
     assert_eq!(latest(store, &["bitcoin"]).await, quotes[2..]);
     assert_eq!(history(store, all_of("bitcoin", 9)).await.len(), 3);
 }
@@ -129,31 +127,7 @@ async fn history_can_be_cut_by_time(fixture: Fixture) {
     assert_eq!(cut(Some(21), Some(29)).await, [0; 0]);
 }
 
-async fn an_append_that_fails_writes_no_price(fixture: Fixture) {
-    let store = fixture.store.as_ref();
-    let first = quote("bitcoin", "1", 0);
-    poll(store, std::slice::from_ref(&first)).await;
-    let (stale, fresh) = (quote("bitcoin", "2", 1), quote("ethereum", "2", 1));
-    let append = together(vec![
-        part(&stream_of(&fresh), Any, vec![updated(&fresh)]),
-        part(&stream_of(&stale), Exact(0), vec![updated(&stale)]),
-    ]);
-    assert_conflict(&store.append(&append).await, &stream_of(&stale), 0, 1);
-    assert_eq!(latest(store, &["bitcoin", "ethereum"]).await, [first]);
-    assert_eq!(history(store, all_of("ethereum", 9)).await, []);
-}
-
-async fn a_replayed_append_writes_no_price(fixture: Fixture) {
-    let store = fixture.store.as_ref();
-    let first = || keyed(polled(&[quote("bitcoin", "1", 0)]), "k", "f");
-    store.append(&first()).await.unwrap();
-    poll(store, &[quote("bitcoin", "2", 1)]).await;
-    assert!(store.append(&first()).await.unwrap().replayed);
-    assert_eq!(latest(store, &["bitcoin"]).await, [quote("bitcoin", "2", 1)]);
-    assert_eq!(history(store, all_of("bitcoin", 9)).await.len(), 2);
-}
-
-async fn concurrent_pollers_never_deadlock(fixture: Fixture) {
+async fn concurrent_pollers_and_projectors_never_deadlock(fixture: Fixture) {
     let coins = ["a", "b", "c", "d", "e"];
     let mut pollers = JoinSet::new();
     for turn in 0..30 {
@@ -161,7 +135,8 @@ async fn concurrent_pollers_never_deadlock(fixture: Fixture) {
         pollers.spawn(async move {
             let mut quotes: Vec<_> = coins.iter().map(|name| quote(name, &turn.to_string(), 0)).collect();
             quotes.rotate_left(usize::try_from(turn).unwrap() % coins.len());
-            store.append(&polled(&quotes)).await.map(drop)
+            let appended = store.append(&polled(&quotes)).await?;
+            store.apply_changes(&changes(&appended.events)).await
         });
     }
     let results: Result<Vec<()>, StoreError> = pollers.join_all().await.into_iter().collect();

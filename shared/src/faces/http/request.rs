@@ -18,6 +18,7 @@ use super::problem::Problem;
 use crate::faces::error::ApiError;
 use crate::platform::auth::{AuthError, Principal};
 use crate::platform::ids::new_id;
+use crate::platform::trace::child_of;
 use crate::services::{Call, Error};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -27,6 +28,10 @@ pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 #[derive(Debug, Clone)]
 pub(super) struct CorrelationId(pub(super) String);
 
+/// The trace context for what a request leads to, in its extensions.
+#[derive(Debug, Clone)]
+pub(super) struct Traceparent(String);
+
 /// The caller that the trigger vouches for: an API Gateway authorizer verified the token, and its claims came in the
 /// Lambda request context.
 #[derive(Debug, Clone)]
@@ -34,13 +39,16 @@ pub struct Vouched(pub Principal);
 
 pub(super) async fn around(mut request: Request, next: Next) -> Response {
     let id = given(request.headers(), CORRELATION_ID.as_str(), is_id).unwrap_or_else(|| new_id().to_string());
+    let traceparent = child_of(given(request.headers(), "traceparent", is_key).as_deref());
     let span = tracing::info_span!(
         "request",
         correlation_id = id,
+        traceparent,
         method = %request.method(),
         path = request.uri().path(),
     );
     request.extensions_mut().insert(CorrelationId(id.clone()));
+    request.extensions_mut().insert(Traceparent(traceparent));
     async move {
         let started = Instant::now();
         let mut response = AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
@@ -83,7 +91,7 @@ pub(super) async fn call(http: &Arc<Http>, headers: &HeaderMap, extensions: &Ext
     Ok(Call {
         principal,
         correlation_id: extensions.get::<CorrelationId>().map(|id| id.0.clone()).unwrap_or_default(),
-        traceparent: given(headers, "traceparent", is_key),
+        traceparent: extensions.get::<Traceparent>().map(|traceparent| traceparent.0.clone()),
         idempotency_key,
         place: 0,
     })

@@ -20,6 +20,11 @@ pub(super) const VARIABLES: &[Variable] = &[
     },
     Variable { name: "KAFKA_TOPIC_PREFIX", meaning: "put before the name of every topic", default: "unset" },
     Variable { name: "MSK_CLUSTER_ARN", meaning: "find the brokers through the AWS API instead", default: "unset" },
+    Variable {
+        name: "OUTBOX_RELAY_FUNCTION",
+        meaning: "on Lambda: the function that is invoked after a commit to publish it",
+        default: "unset: its schedule alone",
+    },
 ];
 
 /// Where the brokers are.
@@ -54,6 +59,8 @@ pub struct KafkaConfig {
     pub auth: KafkaAuth,
     /// Instead of the system's authorities.
     pub ca_file: Option<String>,
+    /// The AWS region that tokens are signed for.
+    pub region: Option<String>,
 }
 
 impl KafkaConfig {
@@ -78,7 +85,11 @@ impl KafkaConfig {
             (Some("tls"), _) => KafkaAuth::Tls,
             (Some(other), _) => return Err(ConfigError::invalid("KAFKA_AUTH", other, "none, tls or iam")),
         };
-        Ok(Some(Self { brokers, auth, ca_file: vars.get("KAFKA_CA_FILE").map(str::to_owned) }))
+        let region = vars.get("AWS_REGION").map(str::to_owned);
+        if auth == KafkaAuth::Iam && region.is_none() {
+            return Err(ConfigError::expected("AWS_REGION", "the region of the cluster, for KAFKA_AUTH=iam"));
+        }
+        Ok(Some(Self { brokers, auth, ca_file: vars.get("KAFKA_CA_FILE").map(str::to_owned), region }))
     }
 }
 
@@ -100,6 +111,11 @@ pub fn topic_prefix(vars: &Vars) -> Result<&str, ConfigError> {
     }
 }
 
+/// The function that publishes what was committed, if it is to be invoked.
+pub fn relay_function(vars: &Vars) -> Option<&str> {
+    vars.get("OUTBOX_RELAY_FUNCTION")
+}
+
 fn is_broker(broker: &str) -> bool {
     broker.trim().rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
@@ -117,7 +133,7 @@ mod tests {
         assert_eq!(read(&[]), Ok(None));
         let listed = read(&[("KAFKA_BROKERS", "a:1,b:2"), ("KAFKA_AUTH", "tls")]).unwrap().unwrap();
         assert_eq!((listed.brokers, listed.auth), (Brokers::List("a:1,b:2".to_owned()), KafkaAuth::Tls));
-        let asked = read(&[("MSK_CLUSTER_ARN", "arn:aws:kafka:x")]).unwrap().unwrap();
+        let asked = read(&[("MSK_CLUSTER_ARN", "arn:aws:kafka:x"), ("AWS_REGION", "eu-west-1")]).unwrap().unwrap();
         assert_eq!(asked.auth, KafkaAuth::Iam);
     }
 
@@ -126,6 +142,7 @@ mod tests {
         let name = |pairs: &[(&str, &str)]| read(pairs).unwrap_err().name;
         assert_eq!(name(&[("KAFKA_BROKERS", "nowhere")]), "KAFKA_BROKERS");
         assert_eq!(name(&[("KAFKA_BROKERS", "a:1"), ("KAFKA_AUTH", "magic")]), "KAFKA_AUTH");
+        assert_eq!(name(&[("KAFKA_BROKERS", "a:1"), ("KAFKA_AUTH", "iam")]), "AWS_REGION");
         assert_eq!(name(&[("KAFKA_BROKERS", "a:1"), ("MSK_CLUSTER_ARN", "arn:x")]), "MSK_CLUSTER_ARN");
         assert!(topic_prefix(&[("KAFKA_TOPIC_PREFIX", "a b")].into_iter().collect()).is_err());
     }

@@ -19,7 +19,7 @@ use super::telemetry;
 
 pub use auth::{AuthConfig, AuthMode};
 pub use http::HttpConfig;
-pub use kafka::{Brokers, KafkaAuth, KafkaConfig, topic_prefix};
+pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
 pub use limits::LimitsConfig;
 pub use prices::{PriceConfig, SourceKind};
 pub use redis::{RedisConfig, RedisEndpoint};

@@ -23,7 +23,7 @@ impl SqliteStore {
         let mut events = Vec::new();
         let mut positions = Vec::new();
         for (stream, before) in append.streams.iter().zip(before) {
-            move_head(&mut transaction, stream, before).await?;
+            move_head(&mut transaction, stream, before, now).await?;
             for recorded in recorded(stream, before, append) {
                 positions.push(insert(&mut transaction, &recorded, now).await?);
                 events.push(recorded);
@@ -61,12 +61,18 @@ async fn version(connection: &mut SqliteConnection, stream: &StreamId) -> Result
     Ok(version.unwrap_or(0))
 }
 
-async fn move_head(connection: &mut SqliteConnection, append: &StreamAppend, before: i32) -> Result<(), StoreError> {
+async fn move_head(
+    connection: &mut SqliteConnection,
+    append: &StreamAppend,
+    before: i32,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     const MOVE: &str = "
-        INSERT INTO stream_heads (aggregate_id, aggregate_type, version) VALUES (?1, ?2, ?3)
+        INSERT INTO stream_heads (aggregate_id, aggregate_type, version, queued_at) VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT (aggregate_id) DO UPDATE SET version = excluded.version";
     let after = (before..).nth(append.events.len());
     let query = sqlx::query(MOVE).bind(append.stream.aggregate_id).bind(&append.stream.aggregate_type).bind(after);
+    let query = query.bind(now.timestamp_micros());
     query.execute(connection).await.map(drop).map_err(failure)
 }
 

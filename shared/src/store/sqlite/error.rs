@@ -6,6 +6,9 @@ use crate::store::StoreError;
 /// the file cannot be opened.
 const TRANSIENT: [i32; 6] = [5, 6, 7, 10, 13, 14];
 
+/// Primary result codes that speak of the data alone: it is too big, breaks a constraint, or has the wrong type.
+const DATA: [i32; 3] = [18, 19, 20];
+
 /// The error as a store's. Its text never holds what was stored.
 pub(super) fn failure(error: sqlx::Error) -> StoreError {
     match error {
@@ -13,8 +16,11 @@ pub(super) fn failure(error: sqlx::Error) -> StoreError {
             let code: Option<i32> = error.code().and_then(|code| code.parse().ok());
             // The low byte of an extended code is the primary one.
             let problem = format!("{} (SQLite {})", error.message(), code.unwrap_or_default());
-            if code.is_some_and(|code| TRANSIENT.contains(&(code & 0xff))) {
+            let primary = code.unwrap_or_default() & 0xff;
+            if TRANSIENT.contains(&primary) {
                 StoreError::Unavailable(problem)
+            } else if DATA.contains(&primary) {
+                StoreError::Invalid(problem)
             } else {
                 StoreError::Failed(problem)
             }

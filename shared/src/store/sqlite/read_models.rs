@@ -1,78 +1,39 @@
-//! The read models: rows written over older ones only, and read by their keys.
+//! The read models, read by their keys from the live generation.
 
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
 
 use super::SqliteStore;
 use super::error::failure;
 use super::rows::{parsed, time};
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
-use crate::domain::projection::Changes;
+use crate::domain::projection::EmotionChange;
 use crate::platform::BoxFuture;
-use crate::store::read_models::{search_text, search_words};
+use crate::store::read_models::search_words;
 use crate::store::{HistoryQuery, MemoryQuery, MemoryRow, PricePoint, ReadModels, StoreError};
 
-const WRITE_LATEST: &str = "
-    INSERT INTO latest_prices (coin, version, usd, change_24h, market_cap, updated_at, source)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-    ON CONFLICT (coin) DO UPDATE
-    SET version = excluded.version, usd = excluded.usd, change_24h = excluded.change_24h,
-        market_cap = excluded.market_cap, updated_at = excluded.updated_at, source = excluded.source
-    WHERE latest_prices.version < excluded.version";
-const WRITE_HISTORY: &str = "
-    INSERT INTO price_history (coin, version, usd, at, source) VALUES (?1, ?2, ?3, ?4, ?5)
-    ON CONFLICT (coin, version) DO NOTHING";
-const WRITE_MEMORY: &str = "
-    INSERT INTO memories (owner, id, version, deleted, content, search_text, created_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-    ON CONFLICT (owner, id) DO UPDATE
-    SET version = excluded.version, deleted = excluded.deleted, content = excluded.content,
-        search_text = excluded.search_text, created_at = excluded.created_at
-    WHERE memories.version < excluded.version";
-
-/// Brings the read models up to the events that `changes` follow from.
-pub(super) async fn write(connection: &mut SqliteConnection, changes: &Changes) -> Result<(), StoreError> {
-    for (version, quote) in changes.latest_prices.values() {
-        let query = sqlx::query(WRITE_LATEST)
-            .bind(quote.coin.as_str())
-            .bind(version)
-            .bind(quote.usd.to_string())
-            .bind(quote.change24h.map(|change| change.to_string()))
-            .bind(quote.market_cap.map(|cap| cap.to_string()))
-            .bind(quote.updated_at.timestamp_micros())
-            .bind(&quote.source);
-        query.execute(&mut *connection).await.map_err(failure)?;
-    }
-    for ((coin, version), quote) in &changes.price_history {
-        let query = sqlx::query(WRITE_HISTORY)
-            .bind(coin.as_str())
-            .bind(version)
-            .bind(quote.usd.to_string())
-            .bind(quote.updated_at.timestamp_micros())
-            .bind(&quote.source);
-        query.execute(&mut *connection).await.map_err(failure)?;
-    }
-    for ((owner, id), memory) in &changes.memories {
-        let query = sqlx::query(WRITE_MEMORY)
-            .bind(owner)
-            .bind(id)
-            .bind(memory.version)
-            .bind(memory.live.is_none())
-            .bind(memory.content())
-            .bind(search_text(memory.content()))
-            .bind(memory.created_at().map(|at| at.timestamp_micros()));
-        query.execute(&mut *connection).await.map_err(failure)?;
-    }
-    Ok(())
-}
-
 impl ReadModels for SqliteStore {
+    fn emotions<'a>(&'a self, owners: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<(Uuid, EmotionChange)>, StoreError>> {
+        const EMOTION: &str = "
+            SELECT owner, version, user_id, emotion, points, updated_at FROM emotions
+            WHERE generation = (SELECT live FROM projection_state) AND owner = ?1";
+        Box::pin(async move {
+            let mut emotions = vec![];
+            for owner in owners {
+                let row = sqlx::query(EMOTION).bind(owner).fetch_optional(&self.readers).await.map_err(failure)?;
+                emotions.extend(row.as_ref().map(emotion).transpose()?);
+            }
+            Ok(emotions)
+        })
+    }
+
     fn latest_prices<'a>(&'a self, coins: &'a [Coin]) -> BoxFuture<'a, Result<Vec<Quote>, StoreError>> {
         // A list of any length is one parameter.
         const LATEST: &str = "
             SELECT coin, usd, change_24h, market_cap, updated_at, source FROM latest_prices
-            WHERE coin IN (SELECT value FROM json_each(?1))";
+            WHERE generation = (SELECT live FROM projection_state) AND coin IN (SELECT value FROM json_each(?1))";
         Box::pin(async move {
             let coins = json_list(coins.iter().map(Coin::as_str));
             let rows = sqlx::query(LATEST).bind(coins).fetch_all(&self.readers).await.map_err(failure)?;
@@ -83,7 +44,8 @@ impl ReadModels for SqliteStore {
     fn price_history<'a>(&'a self, query: &'a HistoryQuery) -> BoxFuture<'a, Result<Vec<PricePoint>, StoreError>> {
         const HISTORY: &str = "
             SELECT version, usd, at, source FROM price_history
-            WHERE coin = ?1 AND (?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR at < ?3)
+            WHERE generation = (SELECT live FROM projection_state)
+              AND coin = ?1 AND (?2 IS NULL OR at >= ?2) AND (?3 IS NULL OR at < ?3)
               AND (?4 IS NULL OR version < ?4)
             ORDER BY version DESC LIMIT ?5";
         Box::pin(async move {
@@ -101,7 +63,8 @@ impl ReadModels for SqliteStore {
     fn memories<'a>(&'a self, query: &'a MemoryQuery) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>> {
         const MEMORIES: &str = "
             SELECT id, version, content, created_at FROM memories
-            WHERE owner = ?1 AND NOT deleted AND (?2 IS NULL OR version < ?2)
+            WHERE generation = (SELECT live FROM projection_state)
+              AND owner = ?1 AND NOT deleted AND (?2 IS NULL OR version < ?2)
               AND NOT EXISTS (SELECT 1 FROM json_each(?3) AS word WHERE instr(search_text, word.value) = 0)
             ORDER BY version DESC LIMIT ?4";
         Box::pin(async move {
@@ -119,6 +82,17 @@ impl ReadModels for SqliteStore {
 
 fn json_list<'a>(items: impl Iterator<Item = &'a str>) -> String {
     items.collect::<serde_json::Value>().to_string()
+}
+
+fn emotion(row: &SqliteRow) -> Result<(Uuid, EmotionChange), StoreError> {
+    let emotion = EmotionChange {
+        version: row.try_get(1).map_err(failure)?,
+        user_id: row.try_get(2).map_err(failure)?,
+        emotion: parsed(row.try_get(3).map_err(failure)?)?,
+        points: row.try_get(4).map_err(failure)?,
+        updated_at: time(row.try_get(5).map_err(failure)?)?,
+    };
+    Ok((row.try_get(0).map_err(failure)?, emotion))
 }
 
 fn quote(row: &SqliteRow) -> Result<Quote, StoreError> {

@@ -10,7 +10,8 @@ pub(super) struct Tokens {
 }
 
 /// The text. Tokens are shown only where nobody but this machine can reach the process.
-pub(super) fn text(addr: SocketAddr, graphql: bool, prices: &str, database: &str, tokens: Option<&Tokens>) -> String {
+/// `parts` say what is behind it.
+pub(super) fn text(addr: SocketAddr, graphql: bool, parts: &[(&str, &str)], tokens: Option<&Tokens>) -> String {
     let base = format!("http://{addr}");
     let mut text = format!("\nmcp-server is ready at {base}\n\n");
     let mut line = |what: &str, value: &str| {
@@ -22,8 +23,9 @@ pub(super) fn text(addr: SocketAddr, graphql: bool, prices: &str, database: &str
         line("Live", &format!("ws://{addr}/graphql/ws"));
     }
     line("Health", &format!("{base}/healthz"));
-    line("Prices", prices);
-    line("Database", database);
+    for (what, value) in parts {
+        line(what, value);
+    }
     if graphql {
         let query = r#"{"query":"{ cryptoPrices(coins: [\"bitcoin\", \"ethereum\"]) { coin usd source } }"}"#;
         let mutation = r#"{"query":"mutation { updateEmotion(feedback: 30) { emotion points version } }"}"#;

@@ -1,35 +1,28 @@
-//! The local process: the router on a port and the poller on a timer, where a deployment has API Gateway and a
-//! schedule. The same router, the same poller.
+//! The local process: the router on a port, the poller on a timer and the way of events, where a deployment has API
+//! Gateway, schedules and event source mappings. The same router, the same services.
 
 mod arguments;
 mod banner;
+mod commands;
+mod pipeline;
 mod serve;
 
 use std::process::ExitCode;
 
 use self::arguments::Task;
-use crate::app::{self, StartError};
+use crate::app::Failure;
 use crate::platform::config::{Vars, variables};
 
 /// Does what the arguments say, until Ctrl-C where they say to serve.
 pub async fn run(arguments: impl Iterator<Item = String>, vars: Vars) -> ExitCode {
-    let outcome = match arguments::parse(arguments) {
-        Ok(Task::Serve) => serve::serve(&vars).await,
-        Ok(Task::Migrate) => migrate(&vars).await,
-        Ok(Task::Help) => {
-            print!("{}", arguments::help(variables()));
-            Ok(())
-        }
-        Ok(Task::Version) => {
-            println!("mcp-local {}", env!("CARGO_PKG_VERSION"));
-            Ok(())
-        }
+    let task = match arguments::parse(arguments) {
+        Ok(task) => task,
         Err(problem) => {
             eprintln!("mcp-local: {problem}");
             return ExitCode::from(2);
         }
     };
-    match outcome {
+    match carry_out(task, &vars).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mcp-local: {error}");
@@ -38,12 +31,21 @@ pub async fn run(arguments: impl Iterator<Item = String>, vars: Vars) -> ExitCod
     }
 }
 
-/// `mcp-local admin migrate`: what the function `admin` does when it is told to.
-async fn migrate(vars: &Vars) -> Result<(), StartError> {
-    let applied = app::admin(vars).await?.migrate().await?;
-    match applied.as_slice() {
-        [] => println!("The schema is up to date."),
-        _ => println!("Applied: {}", applied.join(", ")),
+async fn carry_out(task: Task, vars: &Vars) -> Result<(), Failure> {
+    match task {
+        Task::Serve => Ok(serve::serve(vars).await?),
+        Task::Migrate => commands::migrate(vars).await,
+        Task::Topics => commands::topics(vars).await,
+        Task::Rebuild => commands::rebuild(vars).await,
+        Task::ListDeadLetters { topic, max, json } => commands::list(vars, &topic, max, json).await,
+        Task::ReplayDeadLetters(request) => commands::replay(vars, &request).await,
+        Task::Help => {
+            print!("{}", arguments::help(variables()));
+            Ok(())
+        }
+        Task::Version => {
+            println!("mcp-local {}", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
     }
-    Ok(())
 }

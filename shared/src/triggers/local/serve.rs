@@ -1,4 +1,4 @@
-//! Serving: bind, say so, poll on the side, and end cleanly.
+//! Serving: bind, say so, poll and move events on the side, and end cleanly.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use super::banner::{self, Tokens};
+use super::pipeline;
 use crate::app::{self, Local, StartError};
 use crate::platform::config::{ConfigError, Vars};
 use crate::platform::ids::new_id;
@@ -25,12 +26,22 @@ pub(super) async fn serve(vars: &Vars) -> Result<(), StartError> {
         ConfigError { name: "HTTP_ADDR", problem }
     })?;
     let addr = listener.local_addr().unwrap_or(local.addr);
-    let Local { router, poller, interval, graphql_enabled, prices, database, tokens, .. } = local;
+    let Local { router, poller, interval, pipeline, graphql_enabled, prices, database, events, tokens, .. } = local;
     let tokens = tokens.filter(|_| addr.ip().is_loopback()).map(|(user, admin)| Tokens { user, admin });
-    println!("{}", banner::text(addr, graphql_enabled, &prices, &database, tokens.as_ref()));
+    println!(
+        "{}",
+        banner::text(
+            addr,
+            graphql_enabled,
+            &[("Prices", &prices), ("Database", &database), ("Events", &events)],
+            tokens.as_ref()
+        )
+    );
+    let mut moving = pipeline::start(pipeline);
     let polling = tokio::spawn(poll(poller, interval));
     run(listener, router).await?;
     polling.abort();
+    moving.shutdown().await;
     println!("mcp-server has ended.");
     Ok(())
 }

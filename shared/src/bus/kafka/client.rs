@@ -1,0 +1,118 @@
+//! What every client of the cluster has in common: its address, its way in, how patient it is.
+
+use std::error::Error;
+
+use rdkafka::client::{ClientContext, OAuthToken};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::ConsumerContext;
+use tokio::sync::OnceCell;
+
+use super::super::BusError;
+use crate::platform::config::{Brokers, KafkaAuth, KafkaConfig};
+
+/// Makes clients.
+pub(super) struct Client {
+    config: KafkaConfig,
+    brokers: OnceCell<String>,
+    context: Context,
+}
+
+impl Client {
+    pub(super) fn new(config: KafkaConfig) -> Result<Self, BusError> {
+        let needs_msk = matches!(config.brokers, Brokers::Msk { .. }) || config.auth == KafkaAuth::Iam;
+        if needs_msk && !cfg!(feature = "msk") {
+            return Err(BusError::Refused("this build knows nothing of MSK and its IAM tokens".to_owned()));
+        }
+        let context = Context::new(&config);
+        Ok(Self { config, brokers: OnceCell::new(), context })
+    }
+
+    pub(super) fn context(&self) -> Context {
+        self.context.clone()
+    }
+
+    /// The settings of any client. The brokers are looked up at the first call, where they are to be.
+    pub(super) async fn config(&self) -> Result<ClientConfig, BusError> {
+        let brokers = self.brokers.get_or_try_init(|| brokers(&self.config)).await?;
+        let mut config = ClientConfig::new();
+        config
+            .set("bootstrap.servers", brokers)
+            .set("client.id", "mcp-server")
+            .set("socket.keepalive.enable", "true")
+            // A socket that died while the process was frozen is noticed by the request that gets no answer.
+            .set("socket.timeout.ms", "5000")
+            .set("socket.connection.setup.timeout.ms", "5000")
+            .set("connections.max.idle.ms", "180000")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set_log_level(RDKafkaLogLevel::Warning);
+        if self.config.auth != KafkaAuth::None {
+            config.set("ssl.ca.location", self.config.ca_file.as_deref().unwrap_or("probe"));
+        }
+        match self.config.auth {
+            KafkaAuth::None => config.set("security.protocol", "PLAINTEXT"),
+            KafkaAuth::Tls => config.set("security.protocol", "SSL"),
+            KafkaAuth::Iam => config.set("security.protocol", "SASL_SSL").set("sasl.mechanisms", "OAUTHBEARER"),
+        };
+        Ok(config)
+    }
+}
+
+async fn brokers(config: &KafkaConfig) -> Result<String, BusError> {
+    match &config.brokers {
+        Brokers::List(list) => Ok(list.clone()),
+        #[cfg(feature = "msk")]
+        Brokers::Msk { arn } => super::msk::brokers(arn, config.auth).await,
+        #[cfg(not(feature = "msk"))]
+        Brokers::Msk { .. } => Err(BusError::Refused("this build knows nothing of MSK".to_owned())),
+    }
+}
+
+/// What librdkafka calls back for.
+#[derive(Clone)]
+pub(super) struct Context {
+    #[cfg(feature = "msk")]
+    tokens: Option<super::msk::Tokens>,
+}
+
+impl Context {
+    #[cfg(feature = "msk")]
+    fn new(config: &KafkaConfig) -> Self {
+        Self { tokens: (config.auth == KafkaAuth::Iam).then(|| super::msk::Tokens::new(config.region.clone())) }
+    }
+
+    #[cfg(not(feature = "msk"))]
+    fn new(_: &KafkaConfig) -> Self {
+        Self {}
+    }
+}
+
+impl ClientContext for Context {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    /// Brokers come and go; whether that matters, the call that fails says.
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        match level {
+            RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+                tracing::error!(facility, message, "Kafka's client");
+            }
+            _ => tracing::debug!(facility, message, "Kafka's client"),
+        }
+    }
+
+    fn error(&self, error: rdkafka::error::KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "Kafka's client");
+    }
+
+    #[cfg(feature = "msk")]
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        self.tokens.as_ref().ok_or("no tokens are configured")?.next()
+    }
+
+    #[cfg(not(feature = "msk"))]
+    fn generate_oauth_token(&self, _: Option<&str>) -> Result<OAuthToken, Box<dyn Error>> {
+        Err("no tokens are configured".into())
+    }
+}
+
+impl ConsumerContext for Context {}

@@ -1,0 +1,137 @@
+//! Rebuilding the read models from the first event on, beside the live ones, and swapping them in. In slices: an
+//! invocation does what its time allows, the next goes on where it ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+
+use super::Error;
+use crate::domain::RecordedEvent;
+use crate::domain::projection::Changes;
+use crate::platform::clock::{Clock, Timestamp};
+use crate::platform::crash;
+use crate::store::{Page, Rebuild, Store, StoreError};
+
+/// Events of one step, at most.
+const EVENTS: u32 = 1000;
+/// Rows a table that are deleted at once.
+const SWEEP: u32 = 10_000;
+/// What a step may take.
+const STEP: Duration = Duration::from_secs(10);
+/// The pause before another look, while transactions are in flight that began before the rebuild.
+const SETTLING: Duration = Duration::from_millis(50);
+
+/// Rebuilds the read models.
+pub struct Rebuilder {
+    /// The events, and the read models.
+    pub store: Arc<dyn Store>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// How far a rebuild has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RebuildProgress {
+    /// Events that were read.
+    pub done: u64,
+    /// Events that there were at the beginning.
+    pub total: u64,
+    /// Whether the rebuilt read models are live, and the old ones gone.
+    pub finished: bool,
+}
+
+impl Rebuilder {
+    /// Begins a rebuild, or goes on with the one that was begun, until it is done or no further step could end by
+    /// `deadline`. `tell` is told of each step.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] where another process goes on with it; the store's.
+    pub async fn run(&self, deadline: Timestamp, tell: impl Fn(RebuildProgress)) -> Result<RebuildProgress, Error> {
+        let mut rebuild = self.store.begin_rebuild().await?;
+        let mut size = EVENTS;
+        loop {
+            let progress = RebuildProgress { done: rebuild.done, total: rebuild.total, finished: false };
+            tell(progress);
+            if !self.fits(deadline) {
+                return Ok(progress);
+            }
+            // Asked before the page that turns out to be empty.
+            let settled = self.store.rebuild_has_settled(&rebuild).await?;
+            let page = self.store.read_all(rebuild.cursor.as_ref(), size).await?;
+            match (page.events.is_empty(), settled) {
+                (true, true) => return self.finish(&rebuild, deadline, tell).await,
+                (true, false) => tokio::time::sleep(SETTLING).await,
+                (false, _) => size = self.step(&mut rebuild, page, size).await?,
+            }
+            crash::point("rebuild.stepped");
+        }
+    }
+
+    fn fits(&self, deadline: Timestamp) -> bool {
+        self.clock.now() + TimeDelta::from_std(STEP).unwrap_or(TimeDelta::MAX) <= deadline
+    }
+
+    /// Writes a page to the shadow; the size of the next. A page with a value that the store cannot take is read again,
+    /// half as long, down to the event that holds it, which is passed over.
+    async fn step(&self, rebuild: &mut Rebuild, page: Page, size: u32) -> Result<u32, Error> {
+        let Some(next) = page.next else { return Ok(size) };
+        let events = page.events.len() as u64;
+        let written = match self.store.rebuild_step(rebuild, &changes(&page.events), &next, events).await {
+            Err(StoreError::Invalid(_)) if page.events.len() > 1 => return Ok((size / 2).max(1)),
+            Err(StoreError::Invalid(problem)) => {
+                tracing::warn!(problem, "an event cannot be projected and is passed over");
+                self.store.rebuild_step(rebuild, &passed(&page.events), &next, events).await?
+            }
+            written => written?,
+        };
+        if !written {
+            return Err(Error::Busy("another process goes on with this rebuild".to_owned()));
+        }
+        rebuild.cursor = Some(next);
+        rebuild.done += events;
+        Ok((size * 2).min(EVENTS))
+    }
+
+    async fn finish(
+        &self,
+        rebuild: &Rebuild,
+        deadline: Timestamp,
+        tell: impl Fn(RebuildProgress),
+    ) -> Result<RebuildProgress, Error> {
+        if !self.store.finish_rebuild(rebuild).await? {
+            return Err(Error::Busy("another process goes on with this rebuild".to_owned()));
+        }
+        crash::point("rebuild.swapped");
+        tracing::info!(events = rebuild.done, generation = rebuild.generation, "the rebuilt read models are live");
+        self.sweep(deadline).await?;
+        let progress = RebuildProgress { done: rebuild.done, total: rebuild.done, finished: true };
+        tell(progress);
+        Ok(progress)
+    }
+
+    /// Deletes what is neither live nor being rebuilt. What time does not allow, the next rebuild does.
+    async fn sweep(&self, deadline: Timestamp) -> Result<(), Error> {
+        while self.fits(deadline) && self.store.sweep_generations(SWEEP).await? > 0 {}
+        Ok(())
+    }
+}
+
+fn changes(events: &[RecordedEvent]) -> Changes {
+    let mut changes = Changes::default();
+    for event in events {
+        if let Err(error) = changes.add(event) {
+            tracing::warn!(%error, event_id = %event.id, "a stored event cannot be read and is passed over");
+            changes.pass(event);
+        }
+    }
+    changes
+}
+
+fn passed(events: &[RecordedEvent]) -> Changes {
+    let mut changes = Changes::default();
+    events.iter().for_each(|event| changes.pass(event));
+    changes
+}

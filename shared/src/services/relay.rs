@@ -1,0 +1,178 @@
+//! The outbox relay, the only publisher: leases streams with unpublished events, publishes what is missing of each in
+//! version order and of all at once, and notes how far it came.
+//!
+//! Why first occurrences are in order, however many relays run and wherever one dies: each starts at the
+//! `published_version` that it read, and publishes without a hole from there; the version moves only after the
+//! acknowledgement, and only from where the relay found it. What two publish, or one publishes again after a crash, are
+//! duplicates behind a first occurrence. The leases only keep relays from doing the same work.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Error;
+use crate::bus::event_message::to_message;
+use crate::bus::{BusError, Publisher, Topics};
+use crate::domain::RecordedEvent;
+use crate::platform::clock::{Clock, Timestamp};
+use crate::platform::crash;
+use crate::store::{LaggingStream, Published, Store, StreamPosition};
+
+/// Streams of one round.
+const STREAMS: u32 = 200;
+/// Events of one round: what bounds the memory, whatever the backlog.
+const EVENTS: usize = 2000;
+/// How long the acknowledgements of one round may take.
+const PUBLISHING: Duration = Duration::from_secs(10);
+/// What a round may take: the store's deadlines, and the bus's.
+const ROUND: Duration = Duration::from_secs(20);
+/// How long a stream is claimed: longer than any round.
+const LEASE: Duration = Duration::from_secs(30);
+
+/// The relay.
+pub struct Relay {
+    /// Where the events are.
+    pub store: Arc<dyn Store>,
+    /// Where they go.
+    pub bus: Arc<dyn Publisher>,
+    /// Under which topics.
+    pub topics: Topics,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What a run did, and what is left.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RelaySummary {
+    /// Events that were published.
+    pub published: u64,
+    /// Rounds that were made.
+    pub rounds: u32,
+    /// Events that are left; `None` where the store could not be asked.
+    pub backlog_events: Option<u64>,
+    /// How old the oldest of them is, in milliseconds.
+    pub backlog_age_ms: Option<u64>,
+}
+
+/// What a round did.
+struct Round {
+    published: usize,
+    failure: Option<BusError>,
+}
+
+impl Relay {
+    /// Publishes until nothing is left, or no further round could end by `deadline`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the store or the bus does not answer; what was published until then stays so.
+    pub async fn run(&self, deadline: Timestamp) -> Result<RelaySummary, Error> {
+        let mut summary = RelaySummary::default();
+        let outcome = self.drain(deadline, &mut summary).await;
+        self.take_stock(&mut summary).await;
+        outcome.map(|()| summary)
+    }
+
+    async fn drain(&self, deadline: Timestamp, summary: &mut RelaySummary) -> Result<(), Error> {
+        while self.clock.now() + delta(ROUND) <= deadline {
+            let leased = self.store.lease_lagging(STREAMS, self.clock.now(), LEASE).await?;
+            if leased.is_empty() {
+                break;
+            }
+            crash::point("relay.leased");
+            let round = self.round(&leased).await?;
+            summary.rounds += 1;
+            summary.published += round.published as u64;
+            if let Some(failure) = round.failure {
+                tracing::warn!(error = %failure, published = round.published, "the bus did not take every event");
+                return Err(Error::Unavailable { service: "kafka".to_owned(), retry_after: None });
+            }
+        }
+        Ok(())
+    }
+
+    async fn round(&self, leased: &[LaggingStream]) -> Result<Round, Error> {
+        let events = self.read(leased).await?;
+        crash::point("relay.read");
+        let messages = events.iter().map(|event| to_message(event, &self.topics)).collect::<Result<Vec<_>, _>>();
+        let messages = messages.map_err(|error| Error::Internal(format!("an event cannot be written: {error}")))?;
+        let results = self.bus.publish(messages, PUBLISHING).await;
+        crash::point("relay.acknowledged");
+        // Of each stream, up to the first that is not acknowledged.
+        let mut reached: HashMap<Uuid, i32> = HashMap::new();
+        let mut failure = None;
+        let mut broken = vec![];
+        for (event, result) in events.iter().zip(results) {
+            let stream = event.stream.aggregate_id;
+            match result {
+                Ok(()) if !broken.contains(&stream) => _ = reached.insert(stream, event.event_version),
+                Ok(()) => {}
+                Err(error) => {
+                    broken.push(stream);
+                    failure.get_or_insert(error);
+                }
+            }
+        }
+        let done = |stream: &LaggingStream| Published {
+            stream: stream.stream.clone(),
+            from: stream.published_version,
+            to: reached.get(&stream.stream.aggregate_id).copied().unwrap_or(stream.published_version),
+            lease_until: stream.lease_until,
+        };
+        let done: Vec<_> = leased.iter().map(done).collect();
+        let published = done.iter().map(|done| usize::try_from(done.to - done.from).unwrap_or(0)).sum();
+        self.store.advance(&done, self.clock.now()).await?;
+        crash::point("relay.advanced");
+        Ok(Round { published, failure })
+    }
+
+    /// What is missing of each stream, without a hole, in one round trip.
+    async fn read(&self, leased: &[LaggingStream]) -> Result<Vec<RecordedEvent>, Error> {
+        let position = |stream: &LaggingStream| StreamPosition {
+            aggregate_id: stream.stream.aggregate_id,
+            after: stream.published_version,
+        };
+        let positions: Vec<_> = leased.iter().map(position).collect();
+        let per_stream = u32::try_from(EVENTS / leased.len().max(1)).unwrap_or(1).max(1);
+        let events = self.store.read_streams(&positions, per_stream).await?;
+        let mut next: HashMap<Uuid, i32> =
+            leased.iter().map(|stream| (stream.stream.aggregate_id, stream.published_version + 1)).collect();
+        let whole = events.into_iter().filter(|event| match next.get_mut(&event.stream.aggregate_id) {
+            Some(next) if *next == event.event_version => {
+                *next += 1;
+                true
+            }
+            _ => {
+                tracing::error!(stream = %event.stream, version = event.event_version, "a stream has a hole");
+                false
+            }
+        });
+        Ok(whole.collect())
+    }
+
+    /// Says how much is left. That it cannot be counted is no failure of the run.
+    async fn take_stock(&self, summary: &mut RelaySummary) {
+        match self.store.backlog().await {
+            Ok(backlog) => {
+                let age = backlog.oldest.map_or(TimeDelta::zero(), |oldest| self.clock.now() - oldest);
+                let backlog_age_ms = u64::try_from(age.num_milliseconds()).unwrap_or(0);
+                summary.backlog_events = Some(backlog.events);
+                summary.backlog_age_ms = Some(backlog_age_ms);
+                let RelaySummary { published, rounds, .. } = *summary;
+                let (backlog_events, backlog_streams) = (backlog.events, backlog.streams);
+                if published > 0 || backlog_events > 0 {
+                    tracing::info!(published, rounds, backlog_events, backlog_streams, backlog_age_ms, "relayed");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the backlog of the outbox cannot be counted"),
+        }
+    }
+}
+
+fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
