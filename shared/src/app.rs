@@ -89,7 +89,8 @@ fn waking(vars: &Vars, store: Arc<dyn Store>) -> Result<Arc<dyn crate::store::Ev
         None => Ok(store),
         #[cfg(feature = "invoke")]
         Some(name) => {
-            let relay = Arc::new(crate::bus::wake::RelayFunction::new(name));
+            let relay =
+                Arc::new(crate::bus::wake::RelayFunction::new(name, Arc::new(crate::platform::clock::SystemClock)));
             Ok(Arc::new(crate::bus::after_commit::AfterCommit::new(store, vec![relay])))
         }
         #[cfg(not(feature = "invoke"))]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use mcp_core::domain::coin::Coin;
@@ -97,11 +97,12 @@ struct Double {
     real: Arc<dyn Store>,
     fault: Fault,
     skipped: AtomicBool,
+    writes: AtomicI32,
 }
 
 impl Double {
     fn of(fixture: &Fixture, fault: Fault) -> Self {
-        Self { real: fixture.store.clone(), fault, skipped: AtomicBool::new(false) }
+        Self { real: fixture.store.clone(), fault, skipped: AtomicBool::new(false), writes: AtomicI32::new(0) }
     }
 
     async fn append_one_by_one(&self, append: &Append) -> Result<Appended, StoreError> {
@@ -240,8 +241,9 @@ impl Projections for Double {
         Box::pin(async move {
             let mut changes = changes.clone();
             if matches!(self.fault, Fault::WritesOverNewer) {
-                // As if each change followed from the newest event.
-                changes.latest_prices.values_mut().for_each(|(version, _)| *version += 1000);
+                // As if what is written last followed from the newest event.
+                let last = 1000 + self.writes.fetch_add(1, Ordering::SeqCst);
+                changes.latest_prices.values_mut().for_each(|(version, _)| *version = last);
             }
             self.real.apply_changes(&changes).await
         })

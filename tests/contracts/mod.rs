@@ -2,7 +2,7 @@
 //! (`contracts::event_store::append::postgres::a_stale_writer_gets_a_conflict`). A backend is done when it passes all
 //! of them against the real thing. `doubles` shows that the suites catch a backend that breaks its promises.
 
-mod build;
+pub(crate) mod build;
 mod bus;
 mod cache;
 mod doubles;
@@ -15,6 +15,7 @@ mod outbox;
 mod projections;
 mod read_models;
 
+pub(crate) use bus::{kafka_at, message};
 pub(crate) use fixture::Fixture;
 
 /// Makes each promise a test on each backend.

@@ -55,14 +55,14 @@ impl Deployment {
 }
 
 /// A sample event.
-fn sample(name: &str) -> Value {
+pub(crate) fn sample(name: &str) -> Value {
     let path = format!("{}/../events/{name}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// A sample request with another GraphQL document.
-fn asking(name: &str, query: &str) -> Value {
+pub(crate) fn asking(name: &str, query: &str) -> Value {
     let mut event = sample(name);
     event["body"] = json!(json!({ "query": query }).to_string());
     event

@@ -64,6 +64,20 @@ impl Lambda {
         }
     }
 
+    /// Whether the function ends instead of answering.
+    pub async fn dies_of(&self, payload: Value) -> bool {
+        let mut process = self.process.lock().await;
+        tokio::select! {
+            _ = self.api.invoke(payload) => false,
+            _ = process.ended_unhurried() => true,
+        }
+    }
+
+    /// Sends its process a signal by its name (`STOP` is what a freeze does, `CONT` a thaw).
+    pub async fn signal(&self, signal: &str) {
+        self.process.lock().await.signal(signal).await;
+    }
+
     /// What it printed so far.
     pub fn output(&self) -> String {
         self.output.text()

@@ -33,45 +33,62 @@ pub use invoke::RelayFunction;
 
 #[cfg(feature = "invoke")]
 mod invoke {
+    use std::sync::Arc;
     use std::time::Duration;
 
-    use aws_config::{BehaviorVersion, timeout::TimeoutConfig};
+    use aws_config::BehaviorVersion;
+    use aws_config::retry::RetryConfig;
     use aws_sdk_lambda::Client;
     use aws_sdk_lambda::error::DisplayErrorContext;
     use aws_sdk_lambda::types::InvocationType;
     use tokio::sync::OnceCell;
 
     use super::{BoxFuture, CommitListener, RecordedEvent};
-
-    /// How long a caller waits for the relay's invocation to be taken, at most.
-    const DEADLINE: Duration = Duration::from_millis(1500);
+    use crate::breaker::{BreakerError, CircuitBreaker, Options};
+    use crate::platform::clock::Clock;
 
     /// The relay as a Lambda function, invoked asynchronously: it is taken note of, not waited for.
     pub struct RelayFunction {
         name: String,
         /// Made at the first commit: a function that only reads never pays for it.
         client: OnceCell<Client>,
+        /// A caller waits for this, so it is tried once and briefly, and not at all for a while where it fails.
+        breaker: CircuitBreaker,
     }
 
     impl RelayFunction {
         /// The function of that name, or ARN.
-        pub fn new(name: &str) -> Self {
-            Self { name: name.to_owned(), client: OnceCell::new() }
+        pub fn new(name: &str, clock: Arc<dyn Clock>) -> Self {
+            let options = Options {
+                timeout: Duration::from_secs(1),
+                volume_threshold: 1,
+                reset_timeout: Duration::from_secs(10),
+                ..Options::new("outbox-relay")
+            };
+            Self { name: name.to_owned(), client: OnceCell::new(), breaker: CircuitBreaker::new(options, clock) }
         }
 
         async fn invoke(&self) {
-            let client = self.client.get_or_init(client).await;
-            let request = client.invoke().function_name(&self.name).invocation_type(InvocationType::Event);
-            if let Err(error) = request.send().await {
-                let error = DisplayErrorContext(&error).to_string();
-                tracing::warn!(error, "the relay was not woken; its schedule will do");
+            let invocation = self.breaker.call(async {
+                let client = self.client.get_or_init(client).await;
+                let request = client.invoke().function_name(&self.name).invocation_type(InvocationType::Event);
+                request.send().await.map(drop).map_err(|error| DisplayErrorContext(&error).to_string())
+            });
+            match invocation.await {
+                Ok(()) | Err(BreakerError::Open { .. }) => {}
+                Err(BreakerError::TimedOut(_)) => {
+                    tracing::warn!("the relay was not woken in time; its schedule will do")
+                }
+                Err(BreakerError::Failed(error)) => {
+                    tracing::warn!(error, "the relay was not woken; its schedule will do");
+                }
             }
         }
     }
 
     async fn client() -> Client {
-        let timeouts = TimeoutConfig::builder().operation_timeout(DEADLINE).build();
-        Client::new(&aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await)
+        let once = RetryConfig::standard().with_max_attempts(1);
+        Client::new(&aws_config::defaults(BehaviorVersion::latest()).retry_config(once).load().await)
     }
 
     impl CommitListener for RelayFunction {

@@ -211,7 +211,7 @@ async fn write(connection: &mut PgConnection, generations: &[i32], changes: &Cha
     if !changes.emotions.is_empty() {
         write_emotions(connection, generations, changes).await?;
     }
-    if !changes.price_history.is_empty() {
+    if !changes.latest_prices.is_empty() {
         write_prices(connection, generations, changes).await?;
     }
     if !changes.memories.is_empty() {
