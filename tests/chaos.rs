@@ -1,5 +1,8 @@
 //! What must hold while services die. These tests kill the services they own and run one at a time.
 
+#[path = "chaos/kafka.rs"]
+mod kafka;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mcp_core::bus::event_message::to_message;
-use mcp_core::bus::{Message, Publisher, Record};
+use mcp_core::bus::{Header, Message, Publisher, Record};
 use mcp_core::domain::memory::{MemoryAdded, MemoryEvent};
 use mcp_core::domain::{Metadata, NewEvent, RecordedEvent, StreamId};
 use mcp_core::store::Expected::Any;
@@ -82,7 +82,7 @@ pub(super) fn poisons(deployment: &Deployment) -> Vec<(&'static str, Message)> {
 }
 
 /// What a letter was, without what was added to it.
-pub(super) fn original(letter: &Record) -> (Option<Bytes>, Option<Bytes>, Vec<(String, Option<Bytes>)>) {
+pub(super) fn original(letter: &Record) -> (Option<Bytes>, Option<Bytes>, Vec<Header>) {
     let added = |name: &str| {
         name.starts_with("__connect.errors.") || name.starts_with("kafka_dlt-") || name == "mcp-replay-count"
     };

@@ -1,5 +1,6 @@
 //! The compiled local server, as a user runs it.
 
+use std::path::Path;
 use std::process::ExitStatus;
 
 use tokio::time::timeout;
@@ -57,6 +58,11 @@ impl Local {
     /// The same for a websocket.
     pub fn websocket_url(&self, path: &str) -> String {
         format!("ws://127.0.0.1:{}{path}", self.port)
+    }
+
+    /// Where it runs.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// What it printed so far.

@@ -43,7 +43,7 @@ pub fn from_record(record: &Record) -> Result<RecordedEvent, Poison> {
     let Some(value) = &record.value else { return Err(poison("NoValue", "the record has no value".to_owned())) };
     for (name, value) in &record.headers {
         let ours = [EVENT_ID, EVENT_TYPE, CORRELATION_ID, TRACEPARENT].contains(&name.as_str());
-        if ours && !value.as_deref().is_some_and(|value| std::str::from_utf8(value).is_ok()) {
+        if ours && value.as_deref().is_none_or(|value| std::str::from_utf8(value).is_err()) {
             return Err(poison("InvalidHeader", format!("the header {name} is no text")));
         }
     }

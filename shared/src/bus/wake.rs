@@ -69,15 +69,15 @@ mod invoke {
         }
 
         async fn invoke(&self) {
-            let invocation = self.breaker.call(async {
+            let invocation = Box::pin(async {
                 let client = self.client.get_or_init(client).await;
                 let request = client.invoke().function_name(&self.name).invocation_type(InvocationType::Event);
                 request.send().await.map(drop).map_err(|error| DisplayErrorContext(&error).to_string())
             });
-            match invocation.await {
+            match self.breaker.call(invocation).await {
                 Ok(()) | Err(BreakerError::Open { .. }) => {}
                 Err(BreakerError::TimedOut(_)) => {
-                    tracing::warn!("the relay was not woken in time; its schedule will do")
+                    tracing::warn!("the relay was not woken in time; its schedule will do");
                 }
                 Err(BreakerError::Failed(error)) => {
                     tracing::warn!(error, "the relay was not woken; its schedule will do");

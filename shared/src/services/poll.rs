@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 use serde::Serialize;
 
 use crate::domain::coin::Coin;
-use crate::domain::price::{PriceAggregate, Quote};
+use crate::domain::price::{PriceAggregate, PriceEvent, Quote};
 use crate::domain::{Aggregate, Metadata, NewEvent, StreamId};
 use crate::platform::clock::{Clock, Timestamp};
 use crate::platform::config::{ConfigError, PriceConfig};
@@ -34,7 +34,7 @@ pub struct Poller {
     pub sources: Arc<OrderedSources>,
     /// Where changes are appended.
     pub events: Arc<dyn EventStore>,
-    /// Where the lease is held, and the latest prices are read.
+    /// Where the lease is held, and the newest events are read.
     pub store: Arc<dyn Store>,
     /// What is refreshed.
     pub cache: PriceCache,
@@ -166,9 +166,7 @@ impl Poller {
 
     /// Appends an event for each quote that is news; how many.
     async fn append(&self, quotes: &[Quote], correlation_id: &str) -> Result<usize, Error> {
-        let coins: Vec<_> = quotes.iter().map(|quote| quote.coin.clone()).collect();
-        let latest = self.store.latest_prices(&coins).await?;
-        let mut latest: HashMap<_, _> = latest.into_iter().map(|quote| (quote.coin.clone(), quote)).collect();
+        let mut latest = self.latest(quotes).await?;
         let mut streams = vec![];
         for quote in quotes {
             let events = match PriceAggregate::at(latest.remove(&quote.coin)).decide(quote) {
@@ -177,7 +175,7 @@ impl Poller {
             };
             let events = events.iter().map(NewEvent::from_domain).collect::<Result<Vec<_>, _>>()?;
             if !events.is_empty() {
-                let stream = StreamId::of(PriceAggregate::TYPE, quote.coin.as_str());
+                let stream = stream_of(&quote.coin);
                 streams.push(StreamAppend { stream, expected: Expected::Any, events });
             }
         }
@@ -188,6 +186,17 @@ impl Poller {
             appended += self.events.append(&append).await?.events.len();
         }
         Ok(appended)
+    }
+
+    /// The quotes in the newest events, by coin: the read model may be behind.
+    async fn latest(&self, quotes: &[Quote]) -> Result<HashMap<Coin, Quote>, Error> {
+        let streams: Vec<_> = quotes.iter().map(|quote| stream_of(&quote.coin)).collect();
+        let mut latest = HashMap::with_capacity(quotes.len());
+        for event in self.store.last_events(&streams).await? {
+            let PriceEvent::Updated(quote) = event.decode()?;
+            latest.insert(quote.coin.clone(), quote);
+        }
+        Ok(latest)
     }
 
     fn metadata(&self, correlation_id: &str) -> Metadata {
@@ -206,6 +215,10 @@ impl Poller {
             tokio::time::sleep(wait).await;
         }
     }
+}
+
+fn stream_of(coin: &Coin) -> StreamId {
+    StreamId::of(PriceAggregate::TYPE, coin.as_str())
 }
 
 fn delta(duration: Duration) -> TimeDelta {

@@ -132,6 +132,8 @@ fn changes(events: &[RecordedEvent]) -> Changes {
 
 fn passed(events: &[RecordedEvent]) -> Changes {
     let mut changes = Changes::default();
-    events.iter().for_each(|event| changes.pass(event));
+    for event in events {
+        changes.pass(event);
+    }
     changes
 }

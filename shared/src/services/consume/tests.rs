@@ -149,7 +149,9 @@ proptest! {
         prop_assert_eq!(failed, first_wait.map(|place| records[place].offset));
         let below = &values[..first_wait.unwrap_or(values.len())];
         let mut wanted: BTreeMap<&str, usize> = BTreeMap::new();
-        below.iter().for_each(|value| *wanted.entry(value).or_default() += 1);
+        for value in below {
+            *wanted.entry(value).or_default() += 1;
+        }
         prop_assert_eq!(letters.kept.lock().unwrap().len(), wanted.get("poison").copied().unwrap_or(0));
         let handled = handler.handled.lock().unwrap();
         let limit = failed.unwrap_or(i64::MAX);

@@ -43,7 +43,7 @@ pub(super) async fn rebuild(vars: &Vars) -> Result<(), Failure> {
 fn tell(RebuildProgress { done, total, finished }: RebuildProgress) {
     let mut out = std::io::stderr();
     if out.is_terminal() {
-        let percent = if total == 0 { 100 } else { (done * 100 / total).min(100) };
+        let percent = (done * 100).checked_div(total).unwrap_or(100).min(100);
         // A terminal that is gone is no reason to stop.
         let _ = write!(out, "\r{done} of {total} events ({percent} %){}", if finished { "\n" } else { "" });
         let _ = out.flush();
