@@ -9,6 +9,8 @@ use crate::platform::telemetry::{self, TelemetryConfig};
 use crate::store::{Store, StoreError};
 
 mod events;
+#[cfg(feature = "local")]
+mod local;
 #[cfg(any(feature = "graphql", feature = "aws"))]
 mod prices;
 #[cfg(any(feature = "graphql", feature = "aws"))]
@@ -16,19 +18,17 @@ mod redis;
 #[cfg(feature = "graphql")]
 mod router;
 
-#[cfg(feature = "local")]
-pub use events::Pipeline;
 pub use events::admin;
 #[cfg(any(feature = "aws", feature = "local"))]
 pub use events::dlq_replay;
 #[cfg(feature = "aws")]
 pub use events::{event_projector, outbox_relay};
+#[cfg(feature = "local")]
+pub use local::{Local, Pipeline, local};
 #[cfg(feature = "aws")]
 pub use prices::price_poller;
 #[cfg(feature = "apigw")]
 pub use router::graphql;
-#[cfg(feature = "local")]
-pub use router::{Local, local};
 
 /// What a `main` ends with.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -9,8 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const START_MS = 30_000;
 
-/** Starts `MCP_LOCAL_BIN` and waits until it answers. `stop()` ends it as Ctrl-C does. */
-export async function startServer() {
+/** Starts `MCP_LOCAL_BIN` and waits until it answers; `more` are variables beyond those it needs. `stop()` ends it as
+ * Ctrl-C does. */
+export async function startServer(more = {}) {
   const binary = process.env.MCP_LOCAL_BIN;
   if (!binary) throw new Error('MCP_LOCAL_BIN is not set: run `make test`, or set it to the path of mcp-local');
 
@@ -27,6 +28,7 @@ export async function startServer() {
       PRICE_POLL_SECONDS: '5',
       PRICE_SOURCES: 'simulated',
       RATE_LIMITS: 'off',
+      ...more,
     },
   });
   let output = '';

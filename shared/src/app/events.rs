@@ -3,8 +3,6 @@
 use std::sync::Arc;
 
 use super::{StartError, begin, store};
-#[cfg(feature = "local")]
-use crate::bus::wake::RelaySignal;
 use crate::bus::{Bus, Topics};
 use crate::platform::clock::SystemClock;
 use crate::platform::config::{ConfigError, KafkaConfig, Vars, topic_prefix};
@@ -18,23 +16,6 @@ use crate::store::Store;
 pub(super) struct Events {
     pub(super) bus: Arc<dyn Bus>,
     pub(super) topics: Topics,
-    /// What it is, for a person.
-    pub(super) description: String,
-}
-
-/// What moves events in the local process: all the functions between the store and the read models.
-#[cfg(feature = "local")]
-pub struct Pipeline {
-    /// Publishes.
-    pub relay: Relay,
-    /// Says when there is something to publish.
-    pub committed: RelaySignal,
-    /// Carries what was published.
-    pub bus: Arc<dyn Bus>,
-    /// Under which names.
-    pub topics: Topics,
-    /// Projects.
-    pub projector: Arc<BatchConsumer>,
 }
 
 /// `outbox-relay`.
@@ -90,20 +71,9 @@ impl Events {
     pub(super) async fn from_vars(vars: &Vars) -> Result<Option<Self>, StartError> {
         let topics = Topics::with_prefix(topic_prefix(vars)?);
         match KafkaConfig::from_vars(vars)? {
-            Some(config) => Ok(Some(Self { bus: kafka(config)?, topics, description: "Kafka".to_owned() })),
+            Some(config) => Ok(Some(Self { bus: kafka(config)?, topics })),
             None if vars.on_lambda() => Ok(None),
             None => in_process(vars, topics).await,
-        }
-    }
-
-    #[cfg(feature = "local")]
-    pub(super) fn pipeline(&self, store: &Arc<dyn Store>) -> Pipeline {
-        Pipeline {
-            relay: self.relay(store.clone()),
-            committed: RelaySignal::default(),
-            bus: self.bus.clone(),
-            topics: self.topics.clone(),
-            projector: Arc::new(self.projector(store.clone())),
         }
     }
 
@@ -147,7 +117,7 @@ async fn in_process(vars: &Vars, topics: Topics) -> Result<Option<Events>, Start
         Database::Postgres(_) => ".local/mcp-bus.db".to_owned(),
     };
     let bus = InProcessBus::open(&path).await.map_err(|error| StartError::Failed(format!("the event log: {error}")))?;
-    Ok(Some(Events { bus: Arc::new(bus), topics, description: format!("a log in this process, {path}") }))
+    Ok(Some(Events { bus: Arc::new(bus), topics }))
 }
 
 #[cfg(not(feature = "sqlite"))]

@@ -1,0 +1,116 @@
+//! The local process: everything, on what the variables name or on embedded defaults.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+
+use super::events::required;
+use super::router::Parts;
+use super::{StartError, begin};
+use crate::bus::after_commit::AfterCommit;
+use crate::bus::feed::Feed;
+use crate::bus::wake::RelaySignal;
+use crate::bus::{Bus, Topics};
+use crate::platform::auth::{Role, issue_local_token};
+use crate::platform::config::{AuthConfig, ConfigError, HttpConfig, KafkaConfig, SourceKind, StoreConfig, Vars};
+use crate::services::consume::BatchConsumer;
+use crate::services::poll::Poller;
+use crate::services::relay::Relay;
+
+/// Where the local process keeps what survives a restart.
+const LOCAL_FOLDER: &str = ".local";
+/// How long the tokens of the local process hold.
+const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What the local process runs.
+pub struct Local {
+    /// The router.
+    pub router: Router,
+    /// The poller, to be run every [`interval`](Self::interval).
+    pub poller: Poller,
+    /// How often to poll.
+    pub interval: Duration,
+    /// What moves events from the store to the read models.
+    pub pipeline: Pipeline,
+    /// Where to listen.
+    pub addr: SocketAddr,
+    /// Whether `/graphql` is there.
+    pub graphql_enabled: bool,
+    /// Who is asked for prices, for a person.
+    pub prices: String,
+    /// Which kind of database it is, for a person.
+    pub database: String,
+    /// What carries the events, for a person.
+    pub events: String,
+    /// A USER's and an ADMIN's token, where the secret is known here.
+    pub tokens: Option<(String, String)>,
+}
+
+/// `local`: all of it. The schema is brought up to date first.
+///
+/// # Errors
+/// A variable that is invalid, named; a database that does not answer.
+pub async fn local(vars: &Vars) -> Result<Local, StartError> {
+    begin(vars)?;
+    let auth = AuthConfig::from_vars(vars)?.with_local_secret(Path::new(LOCAL_FOLDER))?;
+    let http = HttpConfig::from_vars(vars)?;
+    let parts = Parts::new(vars, auth).await?;
+    parts.store.migrate().await?;
+    let events = required(vars).await?;
+    let pipeline = Pipeline {
+        relay: events.relay(parts.store.clone()),
+        committed: RelaySignal::default(),
+        projector: Arc::new(events.projector(parts.store.clone())),
+        bus: events.bus,
+        topics: events.topics,
+    };
+    let feed = Feed::default();
+    let listeners = vec![Arc::new(feed.clone()) as _, Arc::new(pipeline.committed.clone()) as _];
+    let committing = Arc::new(AfterCommit::new(parts.store.clone(), listeners));
+    let now = parts.shared.clock.now();
+    let token = |subject, role| issue_local_token(&parts.auth, subject, role, TOKEN_LIFE, now);
+    Ok(Local {
+        router: parts.router(vars, committing.clone(), feed)?,
+        poller: parts.shared.poller(committing, parts.store.clone()),
+        pipeline,
+        events: carrier(vars)?.to_owned(),
+        interval: parts.shared.config.poll_every,
+        addr: http.addr,
+        graphql_enabled: http.graphql_enabled,
+        prices: describe(&parts.shared.config.sources),
+        database: StoreConfig::from_vars(vars)?.database.describe(),
+        tokens: token("local-user", Role::User).zip(token("local-admin", Role::Admin)),
+    })
+}
+
+/// What moves events in the local process: all the functions between the store and the read models.
+pub struct Pipeline {
+    /// Publishes.
+    pub relay: Relay,
+    /// Says when there is something to publish.
+    pub committed: RelaySignal,
+    /// Carries what was published.
+    pub bus: Arc<dyn Bus>,
+    /// Under which names.
+    pub topics: Topics,
+    /// Projects.
+    pub projector: Arc<BatchConsumer>,
+}
+
+/// What carries the events, for a person.
+fn carrier(vars: &Vars) -> Result<&'static str, ConfigError> {
+    Ok(if KafkaConfig::from_vars(vars)?.is_some() { "Kafka" } else { "a log in this process" })
+}
+
+/// Who is asked for prices, for a person.
+fn describe(sources: &[SourceKind]) -> String {
+    let names = sources.iter().map(|source| match source {
+        SourceKind::CoinGecko => "CoinGecko",
+        SourceKind::Coinbase => "Coinbase",
+        SourceKind::Simulated => "simulated (made up, labelled so)",
+    });
+    names.collect::<Vec<_>>().join(", else ")
+}
