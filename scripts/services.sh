@@ -6,6 +6,7 @@
 #   services.sh env     prints the exports that tests read
 #   services.sh status  says what is up; exits 0 only if all are
 #   services.sh down    stops what `up` started and deletes its data
+#   services.sh kafka-libs   prints the folder of Kafka's jars, fetched if need be: some tests start their own
 #
 # Settings: MCP_POSTGRES_PORT, MCP_REDIS_PORT, MCP_KAFKA_PORT (and the port after it), MCP_SERVICES_DIR.
 set -euo pipefail
@@ -29,7 +30,8 @@ main() {
     down) locked down ;;
     status) status ;;
     env) print_env ;;
-    *) die "usage: services.sh up|env|status|down" ;;
+    kafka-libs) fetch_kafka && echo "$kafka_libs" ;;
+    *) die "usage: services.sh up|env|status|down|kafka-libs" ;;
   esac
 }
 

@@ -5,6 +5,7 @@
 with_services() {
   if [ -n "${TEST_POSTGRES_URL:-}" ] && [ -n "${TEST_REDIS_URL:-}" ] && [ -n "${TEST_KAFKA_BROKERS:-}" ]; then
     say "Using the services of TEST_POSTGRES_URL, TEST_REDIS_URL and TEST_KAFKA_BROKERS"
+    export TEST_KAFKA_LIBS=${TEST_KAFKA_LIBS:-$(scripts/services.sh kafka-libs)}
     return
   fi
   if ! scripts/services.sh status 2>/dev/null; then

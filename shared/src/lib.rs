@@ -2,9 +2,9 @@
 //!
 //! The map, from the outside in; imports point down only:
 //!
-//! - [`triggers`] turn Lambda events (HTTP, schedules, invocations) into calls of services.
+//! - [`triggers`] turn Lambda events (HTTP, Kafka, schedules, invocations) into calls of services.
 //! - [`faces`] speak to callers: the HTTP router, GraphQL, and the one table from errors to codes.
-//! - [`services`] are the use cases: prices, emotion, memories, polling.
+//! - [`services`] are the use cases: prices, emotion, memories, polling; relaying, projecting, replaying.
 //! - [`store`], [`bus`], [`cache`], [`breaker`], [`limits`] and [`sources`] are the capabilities: object-safe
 //!   traits with one file a backend.
 //! - [`domain`] is pure: decisions and state, no I/O, no clock.
