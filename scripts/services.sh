@@ -149,7 +149,8 @@ start_redis() {
 # --- Kafka
 
 kafka_java() {
-  java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$kafka_libs/*" "$@"
+  java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+    -cp "$kafka_libs/*" "$@"
 }
 
 kafka_is_running() { [ -e "$kafka_dir/pid" ] && kill -0 "$(cat "$kafka_dir/pid")" 2>/dev/null; }
@@ -160,7 +161,7 @@ kafka_answers() { timeout 5 kcat -b "127.0.0.1:$kafka_port" -L -m 2 >/dev/null 2
 
 # The jars, resolved by Maven from the one that names all others.
 fetch_kafka() {
-  [ ! -e "$kafka_libs/complete" ] || return 0
+  [ ! -e "$kafka_libs/complete-2" ] || return 0
   install_for_commands mvn=maven
   say "Fetching Kafka $kafka_version from Maven Central into $kafka_libs (some 45 MB, once)"
   rm -rf "$kafka_libs"
@@ -173,12 +174,16 @@ fetch_kafka() {
     <dependency>
       <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$kafka_version</version>
     </dependency>
+    <!-- So that it says why it does not start. -->
+    <dependency>
+      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
+    </dependency>
   </dependencies>
 </project>
 POM
   mvn -q -B -Dstyle.color=never -f "$kafka_libs/pom.xml" dependency:copy-dependencies -DoutputDirectory="$kafka_libs" >&2 ||
     die "Maven cannot fetch Kafka"
-  touch "$kafka_libs/complete"
+  touch "$kafka_libs/complete-2"
 }
 
 start_kafka() {
@@ -205,8 +210,8 @@ auto.create.topics.enable=false
 CONF
   kafka_java kafka.tools.StorageTool format -t MkU3OEVBNTcwNTJENDM2Qg -c "$kafka_dir/server.properties" >"$kafka_dir/log" 2>&1 ||
     die "Kafka's folder cannot be prepared: $(tail -n 1 "$kafka_dir/log")"
-  (cd "$kafka_dir" && exec setsid java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$kafka_libs/*" \
-    kafka.Kafka server.properties) >>"$kafka_dir/log" 2>&1 </dev/null 9>&- &
+  (cd "$kafka_dir" && exec setsid java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+    -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$kafka_libs/*" kafka.Kafka server.properties) >>"$kafka_dir/log" 2>&1 </dev/null 9>&- &
   echo $! >"$kafka_dir/pid"
   wait_longer "Kafka answers" kafka_answers
   touch "$kafka_dir/ready"
@@ -218,8 +223,9 @@ install_services() {
   local missing=()
   postgres_bin >/dev/null || missing+=(postgresql)
   command -v redis-server >/dev/null && command -v redis-cli >/dev/null || missing+=(redis-server)
-  command -v java >/dev/null || missing+=(default-jre-headless)
+  command -v javac >/dev/null || missing+=(default-jdk-headless)
   command -v kcat >/dev/null || missing+=(kcat)
+  command -v openssl >/dev/null || missing+=(openssl)
   if [ ${#missing[@]} -gt 0 ]; then
     apt_install "${missing[@]}"
     # The packages start services of the system that nobody asked for.

@@ -40,7 +40,7 @@ async fn main() -> ExitCode {
     let mut connection = PgConnection::connect(&url).await.unwrap();
     sqlx::query(FILL).bind(events / 100).execute(&mut connection).await.unwrap();
     let vars: Vars = [("KAFKA_BROKERS", kafka_brokers())].into_iter().collect();
-    let bus = Arc::new(KafkaBus::new(KafkaConfig::from_vars(&vars).unwrap().unwrap()).unwrap());
+    let bus = Arc::new(KafkaBus::new(KafkaConfig::from_vars(&vars).unwrap().unwrap(), Arc::new(SystemClock)).unwrap());
     let topics = Topics::with_prefix(&topic_prefix());
     bus.create_topics(&topics.specs()).await.unwrap();
 

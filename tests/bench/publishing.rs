@@ -1,12 +1,14 @@
 //! Publishing: our bus beside rdkafka alone, both idempotent with all acknowledgements and gzip, the same messages to
 //! topics of their own on the Kafka at `TEST_KAFKA_BROKERS`. Rounds are interleaved. Prints the medians and their ratio.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::join_all;
 use mcp_core::bus::kafka::KafkaBus;
 use mcp_core::bus::{Bus, Message, Publisher, TopicSpec};
+use mcp_core::platform::clock::SystemClock;
 use mcp_core::platform::config::{KafkaConfig, Vars};
 use rdkafka::ClientConfig;
 use rdkafka::message::{Header, OwnedHeaders};
@@ -21,7 +23,7 @@ const MESSAGES: usize = 2000;
 async fn main() {
     let (brokers, prefix) = (kafka_brokers(), topic_prefix());
     let vars: Vars = [("KAFKA_BROKERS", brokers.as_str())].into_iter().collect();
-    let bus = KafkaBus::new(KafkaConfig::from_vars(&vars).unwrap().unwrap()).unwrap();
+    let bus = KafkaBus::new(KafkaConfig::from_vars(&vars).unwrap().unwrap(), Arc::new(SystemClock)).unwrap();
     let (ours, theirs) = (format!("{prefix}ours"), format!("{prefix}theirs"));
     let spec =
         |name: &String| TopicSpec { name: name.clone(), partitions: 12, retention: None, max_message_bytes: 1_048_588 };

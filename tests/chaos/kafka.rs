@@ -10,6 +10,7 @@ use mcp_core::bus::kafka::KafkaBus;
 use mcp_core::bus::{Bus, BusError, Message, Publisher, Record, TopicSpec, Topics};
 use mcp_core::domain::emotion::{Emotion, EmotionEvent, EmotionUpdated};
 use mcp_core::domain::{Metadata, NewEvent, StreamId};
+use mcp_core::platform::clock::{Clock, ManualClock, SystemClock};
 use mcp_core::platform::config::{KafkaConfig, Vars};
 use mcp_core::platform::secret::Secret;
 use mcp_core::store::postgres::PostgresStore;
@@ -17,7 +18,7 @@ use mcp_core::store::sqlite::SqliteStore;
 use mcp_core::store::{Append, EventStore, Expected, Maintenance, Outbox, Projections, ReadModels, StreamAppend};
 use serde_json::json;
 use support::eventually::{eventually, within};
-use support::kafka_server::KafkaServer;
+use support::kafka_server::{KafkaServer, Security};
 use support::lambda::Lambda;
 use support::local::Local;
 use support::proxy::Network;
@@ -29,8 +30,12 @@ use uuid::Uuid;
 use super::{SECRET, ask};
 
 fn bus_at(brokers: &str) -> KafkaBus {
-    let vars: Vars = [("KAFKA_BROKERS", brokers)].into_iter().collect();
-    KafkaBus::new(KafkaConfig::from_vars(&vars).unwrap().unwrap()).unwrap()
+    bus_of(&[("KAFKA_BROKERS", brokers)], Arc::new(SystemClock))
+}
+
+fn bus_of(variables: &[(&str, &str)], clock: Arc<dyn Clock>) -> KafkaBus {
+    let vars: Vars = variables.iter().copied().collect();
+    KafkaBus::new(KafkaConfig::from_vars(&vars).unwrap().unwrap(), clock).unwrap()
 }
 
 async fn records(bus: &KafkaBus, topic: &str) -> Vec<Record> {
@@ -201,6 +206,78 @@ async fn a_relay_that_thaws_publishes_on_new_connections() {
         })
         .await;
         assert_eq!(records(&bus_at(&brokers), &Topics::default().of("emotion")).await.len(), round + 2);
+    }
+}
+
+/// After minutes without use the old connections are not even tried: the first publish does not wait for them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_producer_that_lay_unused_for_minutes_is_not_used_again() {
+    let kafka = KafkaServer::start().await;
+    let (brokers, clock) = (kafka.brokers(), ManualClock::at(chrono::Utc::now()));
+    let bus = bus_of(&[("KAFKA_BROKERS", &brokers)], Arc::new(clock.clone()));
+    let topic = topic(&bus).await;
+    assert!(bus.publish(vec![message(&topic, "before")], Duration::from_secs(20)).await[0].is_ok());
+    kafka.network.forget();
+    clock.advance(chrono::TimeDelta::minutes(4));
+    // Less than a request on a dead socket takes to be given up.
+    let after = bus.publish(vec![message(&topic, "after")], Duration::from_secs(4)).await;
+    assert!(after[0].is_ok(), "{after:?}");
+    let values: Vec<_> = records(&bus, &topic).await.into_iter().map(|record| record.value.unwrap()).collect();
+    assert_eq!(values, ["before", "after"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_only_who_is_trusted_is_talked_to() {
+    let kafka = KafkaServer::start_secured(Security::Tls).await;
+    let brokers = kafka.brokers();
+    let bus = |auth: &str, ca: &str| {
+        let variables = [("KAFKA_BROKERS", brokers.as_str()), ("KAFKA_AUTH", auth), ("KAFKA_CA_FILE", ca)];
+        bus_of(&variables, Arc::new(SystemClock))
+    };
+    let good = bus("tls", &kafka.ca_file());
+    let topic = topic(&good).await;
+    assert!(good.publish(vec![message(&topic, "in")], Duration::from_secs(20)).await[0].is_ok());
+    for refused in [bus("tls", &kafka.other_ca_file()), bus("none", &kafka.ca_file())] {
+        let results = refused.publish(vec![message(&topic, "out")], Duration::from_secs(3)).await;
+        assert!(matches!(results[0], Err(BusError::Unavailable(_))), "{results:?}");
+    }
+    assert_eq!(records(&good, &topic).await.len(), 1);
+}
+
+/// A broker that checks tokens as MSK's do, all but the signature: every function that speaks to Kafka gets in with the
+/// credentials of its role, and without a token nobody does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn with_iam_the_functions_role_gets_in() {
+    let kafka = KafkaServer::start_secured(Security::Iam).await;
+    let (brokers, ca, database) = (kafka.brokers(), kafka.ca_file(), fresh_postgres_database().await);
+    let store = PostgresStore::connect(&Secret::new(&database), 2).unwrap();
+    store.migrate().await.unwrap();
+    append(&store, "ada").await;
+    let start = async |function: &str, auth: &str| {
+        let variables = [
+            ("DATABASE_URL", database.as_str()),
+            ("KAFKA_BROKERS", brokers.as_str()),
+            ("KAFKA_AUTH", auth),
+            ("KAFKA_CA_FILE", ca.as_str()),
+        ];
+        Lambda::start(function, &variables).await
+    };
+    let admin = start("admin", "iam").await;
+    let made = admin
+        .invoke(json!({ "command": "topics" }))
+        .await
+        .unwrap_or_else(|error| panic!("{error}: {}", admin.output()));
+    assert_eq!(made["created"].as_array().map(Vec::len), Some(9), "{made}");
+    assert!(start("outbox-relay", "tls").await.invoke(json!({})).await.is_err(), "without a token");
+    let relay = start("outbox-relay", "iam").await;
+    let summary = relay.invoke(json!({})).await.unwrap_or_else(|error| panic!("{error}: {}", relay.output()));
+    assert_eq!((&summary["published"], &summary["backlogEvents"]), (&json!(1), &json!(0)), "{}", relay.output());
+    let replayer = start("dlq-replay", "iam").await;
+    let replayed = replayer.invoke(json!({ "topic": "mcp.events" })).await;
+    let replayed = replayed.unwrap_or_else(|error| panic!("{error}: {}", replayer.output()));
+    assert_eq!(replayed["remaining"], 0, "{replayed}");
+    for function in [admin, relay, replayer] {
+        assert!(!function.output().contains("X-Amz-Signature"), "a token is a secret");
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use support::aws::Aws;
 use support::eventually::eventually;
 use support::proxy::{Network, Proxy};
 
@@ -40,6 +41,31 @@ async fn what_is_no_batch_of_kafka_is_an_error() {
     }
     let empty = json!({ "eventSource": "aws:kafka", "records": {} });
     assert_eq!(projector.invoke(empty).await.unwrap(), json!({ "batchItemFailures": [] }));
+}
+
+/// From the mutation to the read model, as a deployment does it: the relay is invoked by the commit, and finds the brokers
+/// by their cluster's ARN.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_invokes_the_relay_which_finds_the_cluster() {
+    let deployment = Deployment::new().await;
+    let aws = Aws::start(&deployment.brokers).await;
+    let endpoint = ("AWS_ENDPOINT_URL", aws.url());
+    let relay_function = ("OUTBOX_RELAY_FUNCTION", "mcp-server-outbox-relay");
+    let graphql = deployment.start_with("graphql", &[SECRET, endpoint, relay_function]).await;
+    let response = graphql.invoke(sample("graphql-http-api-authorized")).await.unwrap();
+    assert_eq!(response["statusCode"], 200, "{response}");
+    assert_eq!(aws.invoked(), ["mcp-server-outbox-relay"; 2], "once a commit: {}", graphql.output());
+    graphql.invoke(sample("graphql-http-api")).await.unwrap();
+    graphql.invoke(sample("graphql-http-api-authorized")).await.unwrap();
+    assert_eq!(aws.invoked().len(), 2, "neither a query nor a repetition commits anything");
+    let cluster = "arn:aws:kafka:us-east-1:123456789012:cluster/mcp-kafka-cluster/0a1b2c3d-1";
+    let variables = [endpoint, ("KAFKA_BROKERS", ""), ("MSK_CLUSTER_ARN", cluster), ("KAFKA_AUTH", "none")];
+    let relay = deployment.start_with("outbox-relay", &variables).await;
+    let summary = relay.invoke(json!({})).await.unwrap_or_else(|error| panic!("{error}: {}", relay.output()));
+    assert_eq!(summary["backlogEvents"], 0, "{summary}");
+    let projector = deployment.start("event-projector").await;
+    Mapping::of(&deployment, &deployment.topic("emotion")).drain(&projector).await;
+    assert_eq!(deployment.points("ada").await, Some((30, 1)));
 }
 
 /// A request that asks to be traced can be followed: from its own line to the one of its projection.

@@ -15,6 +15,17 @@ const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 /// A JVM on a busy machine takes its time.
 const START: Duration = Duration::from_secs(90);
 
+/// What a broker asks of clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    /// Nothing.
+    None,
+    /// TLS.
+    Tls,
+    /// TLS, and a token as MSK takes it.
+    Iam,
+}
+
 /// One broker with a port and a folder of its own, and a network before it that can be bad. Its data survives a kill.
 #[derive(Debug)]
 pub struct KafkaServer {
@@ -29,10 +40,22 @@ pub struct KafkaServer {
 impl KafkaServer {
     /// A running one.
     pub async fn start() -> Self {
+        Self::start_secured(Security::None).await
+    }
+
+    /// A running one that asks who comes.
+    pub async fn start_secured(security: Security) -> Self {
         let (port, controller, advertised, folder) = (free_port(), free_port(), free_port(), Folder::new("kafka"));
         let network = Proxy::on(advertised, &format!("127.0.0.1:{port}")).await;
         let settings = folder.path().join("server.properties");
-        std::fs::write(&settings, properties(port, controller, advertised, &folder)).expect("a folder can be written");
+        if security != Security::None {
+            certificates(&folder).await;
+        }
+        if security == Security::Iam {
+            compile_token_check(&folder).await;
+        }
+        let settings_text = properties(port, controller, advertised, security, &folder);
+        std::fs::write(&settings, settings_text).expect("a folder can be written");
         let format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", "server.properties"];
         let formatted = java(&folder).args(format).output().await.expect("java starts");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
@@ -45,6 +68,16 @@ impl KafkaServer {
     /// Its address, the same over all restarts.
     pub fn brokers(&self) -> String {
         self.network.address()
+    }
+
+    /// The authority that its certificate is from, where it has one.
+    pub fn ca_file(&self) -> String {
+        self.folder.path().join("ca.pem").display().to_string()
+    }
+
+    /// An authority that has nothing to do with it.
+    pub fn other_ca_file(&self) -> String {
+        self.folder.path().join("other-ca.pem").display().to_string()
     }
 
     /// Ends it as `kill -9` does.
@@ -75,7 +108,7 @@ impl KafkaServer {
     }
 }
 
-fn properties(port: u16, controller: u16, advertised: u16, folder: &Folder) -> String {
+fn properties(port: u16, controller: u16, advertised: u16, security: Security, folder: &Folder) -> String {
     let mut text = String::new();
     let mut set = |name: &str, value: &str| {
         // Writing to a String does not fail.
@@ -84,10 +117,30 @@ fn properties(port: u16, controller: u16, advertised: u16, folder: &Folder) -> S
     set("process.roles", "broker,controller");
     set("node.id", "1");
     set("controller.quorum.voters", &format!("1@127.0.0.1:{controller}"));
-    set("listeners", &format!("CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}"));
-    set("advertised.listeners", &format!("CLIENTS://127.0.0.1:{advertised}"));
-    set("listener.security.protocol.map", "CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT");
-    set("inter.broker.listener.name", "CLIENTS");
+    let between = free_port();
+    let internal = format!("CONTROLLER://127.0.0.1:{controller},BROKERS://127.0.0.1:{between}");
+    set("listeners", &format!("CLIENTS://127.0.0.1:{port},{internal}"));
+    set("advertised.listeners", &format!("CLIENTS://127.0.0.1:{advertised},BROKERS://127.0.0.1:{between}"));
+    let protocol = match security {
+        Security::None => "PLAINTEXT",
+        Security::Tls => "SSL",
+        Security::Iam => "SASL_SSL",
+    };
+    set("listener.security.protocol.map", &format!("CLIENTS:{protocol},CONTROLLER:PLAINTEXT,BROKERS:PLAINTEXT"));
+    set("inter.broker.listener.name", "BROKERS");
+    if security != Security::None {
+        set("ssl.keystore.type", "PEM");
+        set("ssl.keystore.location", &folder.path().join("broker.pem").display().to_string());
+    }
+    if security == Security::Iam {
+        let listener = "listener.name.clients";
+        set(&format!("{listener}.sasl.enabled.mechanisms"), "OAUTHBEARER");
+        set(
+            &format!("{listener}.oauthbearer.sasl.jaas.config"),
+            "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;",
+        );
+        set(&format!("{listener}.oauthbearer.sasl.server.callback.handler.class"), "MskTokens");
+    }
     set("controller.listener.names", "CONTROLLER");
     set("log.dirs", &folder.path().join("data").display().to_string());
     set("offsets.topic.replication.factor", "1");
@@ -103,9 +156,40 @@ fn run(folder: &Folder) -> Process {
     Process::start("kafka", java(folder).args(["kafka.Kafka", "server.properties"]))
 }
 
+/// The broker's class that knows MSK's tokens, into the folder.
+async fn compile_token_check(folder: &Folder) {
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/support/MskTokens.java");
+    let mut javac = command("javac");
+    javac.args(["-d", ".", "-cp", &format!("{}/*", kafka_libs()), source]).current_dir(folder.path());
+    let compiled = javac.output().await.expect("javac starts");
+    assert!(compiled.status.success(), "javac: {}", String::from_utf8_lossy(&compiled.stderr));
+}
+
+/// A certificate for the broker from an authority of its own, and an authority that nobody trusts.
+async fn certificates(folder: &Folder) {
+    let script = r#"
+        set -e
+        authority() { openssl req -x509 -newkey rsa:2048 -nodes -keyout "$1.key" -out "$1.pem" -days 2 -subj "/CN=$1"; }
+        authority ca
+        authority other-ca
+        openssl req -newkey rsa:2048 -nodes -keyout broker.key -out broker.csr -subj /CN=broker
+        echo "subjectAltName=IP:127.0.0.1,DNS:localhost" >names
+        openssl x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile names -out broker.crt
+        cat broker.key broker.crt ca.pem >broker.pem
+    "#;
+    let made = command("sh").args(["-c", script]).current_dir(folder.path()).output().await.expect("a shell starts");
+    assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+}
+
 fn java(folder: &Folder) -> tokio::process::Command {
     let mut java = command("java");
     java.current_dir(folder.path());
-    java.args(["-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &format!("{}/*", kafka_libs())]);
+    java.args([
+        "-Xmx384m",
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    ]);
+    java.args(["-cp", &format!("{}/*:.", kafka_libs())]);
     java
 }

@@ -2,6 +2,7 @@
 //!
 //! | module | gives |
 //! | --- | --- |
+//! | [`aws`] | the few AWS APIs that functions call |
 //! | [`coingecko`] | a price source that a test owns |
 //! | [`eventually`] | waiting for a state, without sleeping |
 //! | [`services`] | the shared Postgres, Redis and Kafka, each test apart from the others |
@@ -18,6 +19,7 @@
     reason = "a helper that cannot do its work fails the test, and says why"
 )]
 
+pub mod aws;
 pub mod coingecko;
 pub mod eventually;
 pub mod folder;

@@ -97,7 +97,7 @@ impl Events {
 #[cfg(feature = "kafka")]
 fn kafka(config: KafkaConfig) -> Result<Arc<dyn Bus>, StartError> {
     let refused = |error: crate::bus::BusError| StartError::Failed(error.to_string());
-    Ok(Arc::new(crate::bus::kafka::KafkaBus::new(config).map_err(refused)?))
+    Ok(Arc::new(crate::bus::kafka::KafkaBus::new(config, Arc::new(SystemClock)).map_err(refused)?))
 }
 
 #[cfg(not(feature = "kafka"))]

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use mcp_core::bus::in_process::InProcessBus;
 use mcp_core::bus::kafka::KafkaBus;
 use mcp_core::bus::{Bus, Consumer, Message, Record, TopicSpec};
+use mcp_core::platform::clock::SystemClock;
 use mcp_core::platform::config::{KafkaConfig, Vars};
 use support::folder::Folder;
 use support::services::kafka_brokers;
@@ -99,7 +100,7 @@ impl BusFixture {
 
 pub(crate) fn kafka_at(brokers: &str) -> KafkaBus {
     let vars: Vars = [("KAFKA_BROKERS", brokers)].into_iter().collect();
-    KafkaBus::new(KafkaConfig::from_vars(&vars).unwrap().unwrap()).unwrap()
+    KafkaBus::new(KafkaConfig::from_vars(&vars).unwrap().unwrap(), Arc::new(SystemClock)).unwrap()
 }
 
 pub(crate) fn message(topic: &str, key: &str, value: &str) -> Message {

@@ -85,6 +85,19 @@ impl Context {
     fn new(_: &KafkaConfig) -> Self {
         Self {}
     }
+
+    /// Lets a client that nobody polls get in, where that takes a token. Waits for it.
+    #[cfg(feature = "msk")]
+    pub(super) fn let_in(&self, client: &rdkafka::client::Client<Self>) -> Result<(), BusError> {
+        self.tokens.as_ref().map_or(Ok(()), |tokens| super::msk::hand_token_to(client, tokens))
+    }
+
+    /// Lets a client that nobody polls get in: there is nothing to do without MSK.
+    #[cfg(not(feature = "msk"))]
+    #[expect(clippy::unnecessary_wraps, clippy::unused_self, reason = "the other one may fail")]
+    pub(super) fn let_in(&self, _: &rdkafka::client::Client<Self>) -> Result<(), BusError> {
+        Ok(())
+    }
 }
 
 impl ClientContext for Context {

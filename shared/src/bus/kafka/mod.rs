@@ -14,9 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, StreamConsumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use tokio::task::spawn_blocking;
 
 use self::client::{Client, Context};
@@ -24,6 +25,7 @@ use self::consumer::KafkaConsumer;
 use self::producer::Producer;
 use super::{Bus, BusError, Consumer, Message, PartitionState, Publisher, Record, Start, TopicSpec};
 use crate::platform::BoxFuture;
+use crate::platform::clock::Clock;
 use crate::platform::config::KafkaConfig;
 
 /// How long one question to the brokers may take.
@@ -42,9 +44,9 @@ impl KafkaBus {
     ///
     /// # Errors
     /// [`BusError::Refused`] for a setting that needs a part that was not built in.
-    pub fn new(config: KafkaConfig) -> Result<Self, BusError> {
+    pub fn new(config: KafkaConfig, clock: Arc<dyn Clock>) -> Result<Self, BusError> {
         let client = Arc::new(Client::new(config)?);
-        Ok(Self { producer: Producer::new(client.clone()), client })
+        Ok(Self { producer: Producer::new(client.clone(), clock), client })
     }
 
     /// A consumer that is no member of any group, for blocking calls.
@@ -56,7 +58,22 @@ impl KafkaBus {
             .set("enable.partition.eof", "true")
             .set("auto.offset.reset", "earliest")
             .set("fetch.wait.max.ms", "100");
-        config.create_with_context(self.client.context()).map_err(|error| failure(&error))
+        self.open(config, |consumer: &BaseConsumer<Context>| consumer.client()).await
+    }
+
+    /// A client that nobody polls, let in. `inner` is what all kinds of clients have in common.
+    async fn open<T: FromClientConfigAndContext<Context> + Send + 'static>(
+        &self,
+        config: ClientConfig,
+        inner: impl FnOnce(&T) -> &rdkafka::client::Client<Context> + Send + 'static,
+    ) -> Result<T, BusError> {
+        let context = self.client.context();
+        let opened = spawn_blocking(move || {
+            let client: T = config.create_with_context(context.clone()).map_err(|error| failure(&error))?;
+            context.let_in(inner(&client))?;
+            Ok(client)
+        });
+        opened.await.unwrap_or_else(|_| Err(BusError::Unavailable("the call was given up".to_owned())))
     }
 }
 
@@ -70,8 +87,7 @@ impl Bus for KafkaBus {
     fn create_topics<'a>(&'a self, topics: &'a [TopicSpec]) -> BoxFuture<'a, Result<Vec<String>, BusError>> {
         Box::pin(async move {
             let config = self.client.config().await?;
-            let admin: AdminClient<Context> =
-                config.create_with_context(self.client.context()).map_err(|error| failure(&error))?;
+            let admin = self.open(config, AdminClient::<Context>::inner).await?;
             let settings: Vec<_> = topics.iter().map(settings).collect();
             let new = topics.iter().zip(&settings).map(|(topic, (retention, max_bytes))| {
                 // As many replicas as the brokers' configuration says.

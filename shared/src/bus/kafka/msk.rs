@@ -1,14 +1,17 @@
 //! Amazon MSK: brokers found by the cluster's ARN, and tokens signed by the function's role.
 
 use std::error::Error;
+use std::ffi::CString;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, timeout::TimeoutConfig};
-use rdkafka::client::OAuthToken;
+use rdkafka::client::{Client, OAuthToken};
+use rdkafka::types::RDKafkaRespErr;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::super::BusError;
+use super::client::Context;
 use crate::platform::config::KafkaAuth;
 
 /// How long a token, or the list of brokers, may take.
@@ -53,6 +56,39 @@ impl Tokens {
         });
         let (token, lifetime_ms) = signed.map_err(|_| "the signer panicked")???;
         Ok(OAuthToken { token, principal_name: String::new(), lifetime_ms })
+    }
+}
+
+/// Gives `client` a token, which it would otherwise ask for in an event that rdkafka takes up only where somebody polls:
+/// of an admin client nobody ever does, of a consumer nobody before its first question.
+///
+/// # Errors
+/// [`BusError::Unavailable`] where there is no token, or it is not taken.
+#[expect(unsafe_code, reason = "rdkafka has no safe way to it; the call is the one that it makes itself")]
+pub(super) fn hand_token_to(client: &Client<Context>, tokens: &Tokens) -> Result<(), BusError> {
+    let unavailable = |error: &dyn std::fmt::Display| BusError::Unavailable(format!("no token: {error}"));
+    let OAuthToken { token, principal_name, lifetime_ms } = tokens.next().map_err(|error| unavailable(&error))?;
+    let token = CString::new(token).map_err(|error| unavailable(&error))?;
+    let principal = CString::new(principal_name).map_err(|error| unavailable(&error))?;
+    let mut problem = [0; 256];
+    // SAFETY: the client lives as long as the borrow; the strings end with NUL and are copied by librdkafka, which writes at
+    // most `problem.len()` bytes to `problem`; no extensions are passed, so their pointer is not read.
+    let code = unsafe {
+        rdkafka::bindings::rd_kafka_oauthbearer_set_token(
+            client.native_ptr(),
+            token.as_ptr(),
+            lifetime_ms,
+            principal.as_ptr(),
+            std::ptr::null_mut(),
+            0,
+            problem.as_mut_ptr(),
+            problem.len(),
+        )
+    };
+    if code == RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR {
+        Ok(())
+    } else {
+        Err(BusError::Unavailable("the client does not take a token".to_owned()))
     }
 }
 

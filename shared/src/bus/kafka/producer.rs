@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
+
+use chrono::TimeDelta;
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -15,25 +17,27 @@ use super::super::topics::{MAX_DEAD_LETTER, max_message_bytes};
 use super::super::{BusError, Message};
 use super::client::{Client, Context};
 use super::failure;
+use crate::platform::clock::{Clock, Timestamp};
 
-/// After so long on the wall's clock without use, brokers and what lies between have surely closed the connections.
-const UNUSED: Duration = Duration::from_secs(180);
+/// After so long without use, brokers and what lies between may have closed the connections unheard.
+const UNUSED: TimeDelta = TimeDelta::seconds(180);
 /// The pause before another try where the client's queue is full.
 const QUEUE_FULL: Duration = Duration::from_millis(10);
 
 pub(super) struct Producer {
     client: Arc<Client>,
+    clock: Arc<dyn Clock>,
     open: Mutex<Option<Open>>,
 }
 
 struct Open {
     producer: FutureProducer<Context>,
-    used: SystemTime,
+    used: Timestamp,
 }
 
 impl Producer {
-    pub(super) fn new(client: Arc<Client>) -> Self {
-        Self { client, open: Mutex::new(None) }
+    pub(super) fn new(client: Arc<Client>, clock: Arc<dyn Clock>) -> Self {
+        Self { client, clock, open: Mutex::new(None) }
     }
 
     pub(super) async fn publish(&self, messages: Vec<Message>, within: Duration) -> Vec<Result<(), BusError>> {
@@ -59,9 +63,9 @@ impl Producer {
     /// The producer there is, or a new one.
     async fn open(&self) -> Result<FutureProducer<Context>, BusError> {
         let mut open = self.open.lock().await;
-        let now = SystemTime::now();
+        let now = self.clock.now();
         if let Some(Open { producer, used }) = open.as_mut()
-            && now.duration_since(*used).is_ok_and(|unused| unused < UNUSED)
+            && (TimeDelta::zero()..UNUSED).contains(&(now - *used))
         {
             *used = now;
             return Ok(producer.clone());
