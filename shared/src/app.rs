@@ -69,8 +69,8 @@ async fn store(vars: &Vars) -> Result<Arc<dyn Store>, StartError> {
         Database::Sqlite(path) => Ok(Arc::new(crate::store::sqlite::SqliteStore::open(&path).await?)),
         #[cfg(feature = "postgres")]
         Database::Postgres(url) => {
-            // A sandbox handles one request at a time.
-            let connections = if vars.on_lambda() { 2 } else { 16 };
+            // A sandbox handles one request, or one batch of a few partitions, at a time.
+            let connections = if vars.on_lambda() { 4 } else { 16 };
             Ok(Arc::new(crate::store::postgres::PostgresStore::connect(&url, connections)?))
         }
         #[cfg(not(feature = "sqlite"))]

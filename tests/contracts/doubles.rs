@@ -214,14 +214,14 @@ impl Outbox for Double {
         })
     }
 
-    fn advance<'a>(&'a self, published: &'a [Published], now: Timestamp) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn advance<'a>(&'a self, published: &'a [Published]) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             if !matches!(self.fault, Fault::AdvancesToTheHead) {
-                return self.real.advance(published, now).await;
+                return self.real.advance(published).await;
             }
             for done in published {
                 let head = self.real.head(&done.stream).await?.map_or(0, |head| head.version);
-                self.real.advance(&[Published { to: head, ..done.clone() }], now).await?;
+                self.real.advance(&[Published { to: head, ..done.clone() }]).await?;
             }
             Ok(())
         })

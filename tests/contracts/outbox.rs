@@ -66,7 +66,7 @@ async fn what_is_published_is_no_longer_lagging(fixture: Fixture) {
     let (store, stream) = (fixture.store.as_ref(), a_stream());
     given(store, &stream, 2).await;
     let leased = lease(store, 0).await.remove(0);
-    store.advance(&[up_to(&leased, 2)], at(1)).await.unwrap();
+    store.advance(&[up_to(&leased, 2)]).await.unwrap();
     assert_eq!(lease(store, 1).await, []);
     let head = store.head(&stream).await.unwrap().unwrap();
     assert_eq!((head.version, head.published_version, head.lease_until), (2, 2, None));
@@ -79,7 +79,7 @@ pub(crate) async fn what_was_appended_meanwhile_is_left(fixture: Fixture) {
     given(store, &stream, 2).await;
     let leased = lease(store, 0).await.remove(0);
     given(store, &stream, 1).await;
-    store.advance(&[up_to(&leased, 2)], at(1)).await.unwrap();
+    store.advance(&[up_to(&leased, 2)]).await.unwrap();
     let again = lease(store, 1).await.remove(0);
     assert_eq!((again.published_version, again.version), (2, 3));
 }
@@ -91,15 +91,15 @@ async fn a_relay_that_was_overtaken_moves_nothing_back(fixture: Fixture) {
     given(store, &stream, 3).await;
     let slow = lease(store, 0).await.remove(0);
     let fast = lease(store, 100).await.remove(0);
-    store.advance(&[up_to(&slow, 1)], at(101)).await.unwrap();
+    store.advance(&[up_to(&slow, 1)]).await.unwrap();
     assert_eq!(published_version(store, &stream).await, 1, "it did publish that");
     assert_eq!(lease(store, 101).await, [], "the other's lease holds");
-    store.advance(&[up_to(&fast, 2)], at(102)).await.unwrap();
-    store.advance(&[up_to(&slow, 1)], at(103)).await.unwrap();
+    store.advance(&[up_to(&fast, 2)]).await.unwrap();
+    store.advance(&[up_to(&slow, 1)]).await.unwrap();
     assert_eq!(published_version(store, &stream).await, 2);
     // A claim that knows more than the store has published is of another history.
     let ahead = Published { from: 3, to: 3, ..up_to(&slow, 1) };
-    store.advance(&[ahead], at(104)).await.unwrap();
+    store.advance(&[ahead]).await.unwrap();
     assert_eq!(published_version(store, &stream).await, 2);
 }
 
@@ -107,7 +107,7 @@ async fn a_lease_is_given_back_without_progress(fixture: Fixture) {
     let (store, stream) = (fixture.store.as_ref(), a_stream());
     given(store, &stream, 1).await;
     let leased = lease(store, 0).await.remove(0);
-    store.advance(&[up_to(&leased, 0)], at(1)).await.unwrap();
+    store.advance(&[up_to(&leased, 0)]).await.unwrap();
     assert_eq!(lease(store, 1).await.len(), 1);
     assert_eq!(published_version(store, &stream).await, 0);
 }
@@ -123,7 +123,7 @@ async fn who_waited_longest_comes_first(fixture: Fixture) {
         let first = store.lease_lagging(1, at(later + turn), TTL).await.unwrap().remove(0);
         let wanted = if turn % 2 == 0 { &busy } else { &quiet };
         assert_eq!(&first.stream, wanted, "turn {turn}");
-        store.advance(&[up_to(&first, first.published_version)], at(later + turn)).await.unwrap();
+        store.advance(&[up_to(&first, first.published_version)]).await.unwrap();
     }
 }
 
@@ -166,7 +166,7 @@ async fn the_backlog_is_counted(fixture: Fixture) {
     assert_eq!((backlog.events, backlog.streams, backlog.oldest), (5, 2, Some(first)));
     let leased = lease(store, 0).await;
     let of_one = leased.iter().find(|leased| leased.stream == one).unwrap();
-    store.advance(&[up_to(of_one, 3)], at(1)).await.unwrap();
+    store.advance(&[up_to(of_one, 3)]).await.unwrap();
     let backlog = store.backlog().await.unwrap();
     assert_eq!((backlog.events, backlog.streams), (2, 1));
     assert!(backlog.oldest.unwrap() >= first);

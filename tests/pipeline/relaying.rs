@@ -120,7 +120,7 @@ async fn a_bus_that_takes_only_a_part_is_gone_on_with_where_it_ended() {
 }
 
 #[tokio::test]
-async fn a_run_ends_before_its_time_is_over() {
+async fn a_run_without_time_for_a_round_says_so() {
     let fixture = Fixture::sqlite().await;
     fixture
         .store
@@ -129,6 +129,58 @@ async fn a_run_ends_before_its_time_is_over() {
         .unwrap();
     let bus = Arc::new(Limited { left: AtomicUsize::new(9), taken: std::sync::Mutex::default() });
     let relay = Relay { store: fixture.store.clone(), bus, topics: Topics::default(), clock: Arc::new(SystemClock) };
-    let summary = relay.run(Utc::now() + TimeDelta::seconds(5)).await.unwrap();
-    assert_eq!((summary.rounds, summary.published, summary.backlog_events), (0, 0, Some(1)));
+    assert!(matches!(relay.run(Utc::now() + TimeDelta::seconds(5)).await, Err(Error::Timeout)), "that is too little");
+    assert_eq!(fixture.store.backlog().await.unwrap().events, 1);
+}
+
+/// Takes everything but what is of one stream.
+struct Refusing {
+    stream: Uuid,
+    taken: AtomicUsize,
+}
+
+impl Publisher for Refusing {
+    fn publish(&self, messages: Vec<Message>, _: Duration) -> BoxFuture<'_, Vec<Result<(), BusError>>> {
+        Box::pin(async move {
+            let take = |message: Message| {
+                if message.key.as_deref() == Some(self.stream.to_string().as_bytes()) {
+                    return Err(BusError::Refused("too large".to_owned()));
+                }
+                self.taken.fetch_add(1, Ordering::SeqCst);
+                Ok(())
+            };
+            messages.into_iter().map(take).collect()
+        })
+    }
+}
+
+/// One stream has a hole, another is refused: neither holds back the rest, and neither is tried without end.
+#[tokio::test]
+async fn a_stream_that_does_not_move_holds_back_no_other() {
+    let fixture = Fixture::sqlite().await;
+    let stream = |name: &str| StreamId::of("emotion", name);
+    for name in ["torn", "refused", "good"] {
+        for _ in 0..30 {
+            let append = together(vec![part(&stream(name), Any, emotion_events(0..90))]);
+            fixture.store.append(&append).await.unwrap();
+        }
+    }
+    let torn = format!(
+        "DELETE FROM events WHERE event_version = 100 AND hex(aggregate_id) = '{:X}'",
+        stream("torn").aggregate_id.simple()
+    );
+    fixture.database.tamper(&torn, "").await;
+    let bus = Arc::new(Refusing { stream: stream("refused").aggregate_id, taken: AtomicUsize::new(0) });
+    let relay = Relay {
+        store: fixture.store.clone(),
+        bus: bus.clone(),
+        topics: Topics::default(),
+        clock: Arc::new(SystemClock),
+    };
+    let summary = relay.run(Utc::now() + TimeDelta::seconds(300)).await.unwrap();
+    assert_eq!(bus.taken.load(Ordering::SeqCst), 2700 + 99);
+    assert_eq!((summary.published, summary.backlog_events), (2799, Some(2700 + 2601)));
+    assert!(summary.rounds < 20, "{summary:?}");
+    let again = relay.run(Utc::now() + TimeDelta::seconds(300)).await.unwrap();
+    assert_eq!((again.published, again.rounds), (0, 1));
 }

@@ -172,6 +172,27 @@ async fn a_replay_that_died_loses_nothing_and_repeats_a_slice_at_most() {
     }
 }
 
+/// A letter that was as large as its topic takes: with one more header it cannot go back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_letter_that_its_topic_refuses_is_parked_and_blocks_none() {
+    let deployment = Deployment::new().await;
+    let topic = letters(&deployment, 10, 0).await;
+    let large = Message {
+        topic: format!("{topic}.dlq"),
+        key: Some("k".into()),
+        value: Some(vec![b'x'; 1_048_510].into()),
+        headers: vec![],
+    };
+    deployment.publish(vec![large]).await;
+    let replayer = deployment.start("dlq-replay").await;
+    assert_eq!(counts(&replayer.invoke(json!({ "topic": topic })).await.unwrap()), [10, 0, 1, 0]);
+    assert_eq!(
+        deployment.records(&format!("{topic}.parked")).await[0].value.as_ref().map(bytes::Bytes::len),
+        Some(1_048_510)
+    );
+    assert_eq!(deployment.records(&topic).await.len(), 10);
+}
+
 /// The log in the process has dead letters too, and the command line lists and replays them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_command_line_lists_and_replays_without_kafka() {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use crate::platform::clock::{Clock, Timestamp};
+use crate::platform::clock::{Clock, Timestamp, delta};
 pub use options::Options;
 use window::Window;
 
@@ -206,10 +206,6 @@ impl Drop for Permit<'_> {
             self.breaker.circuit().probing = false;
         }
     }
-}
-
-fn delta(duration: Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
 #[cfg(test)]

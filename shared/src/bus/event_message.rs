@@ -4,8 +4,11 @@ use bytes::Bytes;
 
 use super::dead_letter::Poison;
 use super::{Message, Record, Topics};
-use crate::domain::envelope;
+use crate::domain::envelope::{self, EnvelopeError};
 use crate::domain::{DecodeError, RecordedEvent};
+
+/// The longest name of an event type that is repeated, and what is said of it, in characters.
+const LONGEST: usize = 300;
 
 const EVENT_ID: &str = "event-id";
 const EVENT_TYPE: &str = "event-type";
@@ -47,7 +50,7 @@ pub fn from_record(record: &Record) -> Result<RecordedEvent, Poison> {
             return Err(poison("InvalidHeader", format!("the header {name} is no text")));
         }
     }
-    let event = envelope::from_bytes(value).map_err(|error| poison("MalformedEvent", error.to_string()))?;
+    let event = envelope::from_bytes(value).map_err(|error| poison("MalformedEvent", described(&error)))?;
     for (name, truth) in [(EVENT_ID, event.id.to_string()), (EVENT_TYPE, event.event_type.clone())] {
         if record.header_text(name).is_some_and(|said| said != truth) {
             return Err(poison("HeaderMismatch", format!("the header {name} does not belong to this event")));
@@ -62,15 +65,34 @@ pub fn event_type(record: &Record) -> Option<String> {
     said.or_else(|| from_record(record).ok().map(|event| event.event_type))
 }
 
+/// What is wrong, without a word of what was sent: it is for logs too.
+fn described(error: &EnvelopeError) -> String {
+    match error {
+        EnvelopeError::Malformed(error) => format!("not an event: {}", place_of(error)),
+        EnvelopeError::Version(_) => error.to_string(),
+    }
+}
+
+fn place_of(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "a field is missing or has the wrong type",
+        _ => "not JSON",
+    };
+    if error.line() == 0 { what.to_owned() } else { format!("{what}, line {} column {}", error.line(), error.column()) }
+}
+
 impl From<DecodeError> for Poison {
     fn from(error: DecodeError) -> Self {
-        let kind = match error {
-            DecodeError::UnknownType { .. } => "UnknownEventType",
-            DecodeError::NewerSchema { .. } => "NewerSchema",
-            DecodeError::NoUpcaster { .. } => "NoUpcaster",
-            DecodeError::Malformed { .. } => "MalformedPayload",
+        let (kind, message) = match &error {
+            DecodeError::UnknownType { .. } => ("UnknownEventType", error.to_string()),
+            DecodeError::NewerSchema { .. } => ("NewerSchema", error.to_string()),
+            DecodeError::NoUpcaster { .. } => ("NoUpcaster", error.to_string()),
+            DecodeError::Malformed { event_type, source } => {
+                ("MalformedPayload", format!("{event_type} has a malformed payload: {}", place_of(source)))
+            }
         };
-        Self { kind, message: error.to_string() }
+        let message = message.chars().take(LONGEST).collect();
+        Self { kind, message }
     }
 }
 

@@ -127,7 +127,11 @@ pub trait Bus: Publisher {
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Record>, BusError>>;
 
-    /// Commits for `group`, which nobody is a member of, the offsets to go on from: `(partition, offset)`.
+    /// Deletes the records of partitions below offsets: `(partition, offset)`.
+    fn delete_before<'a>(&'a self, topic: &'a str, offsets: &'a [(i32, i64)]) -> BoxFuture<'a, Result<(), BusError>>;
+
+    /// Commits for `group`, which nobody is a member of, the offsets to go on from: `(partition, offset)`. A bus may forget
+    /// them after a week in which nobody asks for them.
     fn commit<'a>(
         &'a self,
         group: &'a str,

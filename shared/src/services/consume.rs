@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tracing::Instrument;
 
@@ -18,6 +19,8 @@ use crate::platform::BoxFuture;
 use crate::platform::clock::{Clock, Timestamp};
 use crate::platform::crash;
 
+/// How many partitions are handled at once: as many as a function has connections to its database.
+const PARTITIONS: usize = 4;
 /// How many records a handler is given at once.
 const AT_ONCE: usize = 2000;
 /// How long a handler may take over what it is given.
@@ -59,11 +62,14 @@ pub struct BatchConsumer {
 impl BatchConsumer {
     /// Handles each partition's records. For each, in the order given, the offset to come again from, if any.
     pub async fn consume(&self, partitions: &[Vec<Record>], deadline: Timestamp) -> Vec<Option<i64>> {
-        join_all(partitions.iter().map(|records| self.partition(records, deadline))).await
+        let turns = Semaphore::new(PARTITIONS);
+        join_all(partitions.iter().map(|records| self.partition(records, deadline, &turns))).await
     }
 
-    async fn partition(&self, records: &[Record], deadline: Timestamp) -> Option<i64> {
+    async fn partition(&self, records: &[Record], deadline: Timestamp, turns: &Semaphore) -> Option<i64> {
         let first = records.first()?;
+        // Nobody closes it.
+        let _turn = turns.acquire().await.ok();
         let span = tracing::info_span!("kafka.consume", topic = first.topic, partition = first.partition);
         async {
             for records in records.chunks(AT_ONCE) {

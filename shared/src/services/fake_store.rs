@@ -190,7 +190,7 @@ impl Outbox for FakeStore {
         not_here()
     }
 
-    fn advance<'a>(&'a self, _: &'a [Published], _: Timestamp) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn advance<'a>(&'a self, _: &'a [Published]) -> BoxFuture<'a, Result<(), StoreError>> {
         not_here()
     }
 

@@ -119,7 +119,10 @@ impl Memories {
         let position = StreamPosition { aggregate_id: owner, after: projected.get(&owner).copied().unwrap_or(0) };
         let mut changes = Changes::default();
         for event in self.store.read_streams(&[position], MAX_TAIL).await? {
-            changes.add(&event)?;
+            // What cannot be read is passed over, as the projector does; it is a dead letter there.
+            if let Err(error) = changes.add(&event) {
+                tracing::warn!(%error, event_id = %event.id, "an event of a memory stream cannot be read");
+            }
         }
         Ok(changes.memories.into_iter().map(|((_, id), change)| (id, change)).collect())
     }

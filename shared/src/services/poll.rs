@@ -7,13 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use serde::Serialize;
 
 use crate::domain::coin::Coin;
 use crate::domain::price::{PriceAggregate, PriceEvent, Quote};
 use crate::domain::{Aggregate, Metadata, NewEvent, StreamId};
-use crate::platform::clock::{Clock, Timestamp};
+use crate::platform::clock::{Clock, Timestamp, delta};
 use crate::platform::config::{ConfigError, PriceConfig};
 use crate::services::Error;
 use crate::services::prices::PriceCache;
@@ -219,10 +218,6 @@ impl Poller {
 
 fn stream_of(coin: &Coin) -> StreamId {
     StreamId::of(PriceAggregate::TYPE, coin.as_str())
-}
-
-fn delta(duration: Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
 #[cfg(test)]

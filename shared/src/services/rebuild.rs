@@ -4,13 +4,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use serde::Serialize;
 
 use super::Error;
 use crate::domain::RecordedEvent;
 use crate::domain::projection::Changes;
-use crate::platform::clock::{Clock, Timestamp};
+use crate::platform::clock::{Clock, Timestamp, delta};
 use crate::platform::crash;
 use crate::store::{Page, Rebuild, Store, StoreError};
 
@@ -48,30 +47,34 @@ impl Rebuilder {
     /// `deadline`. `tell` is told of each step.
     ///
     /// # Errors
-    /// [`Error::Busy`] where another process goes on with it; the store's.
+    /// [`Error::Busy`] where another process goes on with it; [`Error::Timeout`] where not even one step fits; the store's.
     pub async fn run(&self, deadline: Timestamp, tell: impl Fn(RebuildProgress)) -> Result<RebuildProgress, Error> {
         let mut rebuild = self.store.begin_rebuild().await?;
         let mut size = EVENTS;
-        loop {
-            let progress = RebuildProgress { done: rebuild.done, total: rebuild.total, finished: false };
-            tell(progress);
-            if !self.fits(deadline) {
-                return Ok(progress);
-            }
-            // Asked before the page that turns out to be empty.
+        if !self.fits(deadline) {
+            return Err(Error::Timeout);
+        }
+        while self.fits(deadline) {
+            // Asked before the page: one that is not full is then the last.
             let settled = self.store.rebuild_has_settled(&rebuild).await?;
             let page = self.store.read_all(rebuild.cursor.as_ref(), size).await?;
-            match (page.events.is_empty(), settled) {
-                (true, true) => return self.finish(&rebuild, deadline, tell).await,
-                (true, false) => tokio::time::sleep(SETTLING).await,
-                (false, _) => size = self.step(&mut rebuild, page, size).await?,
+            let (read, asked) = (page.events.len(), size);
+            if read > 0 {
+                size = self.step(&mut rebuild, page, size).await?;
+                tell(RebuildProgress { done: rebuild.done, total: rebuild.total, finished: false });
             }
             crash::point("rebuild.stepped");
+            match (settled && size >= asked, read < asked as usize) {
+                (true, true) => return self.finish(&rebuild, deadline, tell).await,
+                (false, true) => tokio::time::sleep(SETTLING).await,
+                _ => {}
+            }
         }
+        Ok(RebuildProgress { done: rebuild.done, total: rebuild.total, finished: false })
     }
 
     fn fits(&self, deadline: Timestamp) -> bool {
-        self.clock.now() + TimeDelta::from_std(STEP).unwrap_or(TimeDelta::MAX) <= deadline
+        self.clock.now() + delta(STEP) <= deadline
     }
 
     /// Writes a page to the shadow; the size of the next. A page with a value that the store cannot take is read again,
@@ -106,7 +109,9 @@ impl Rebuilder {
         }
         crash::point("rebuild.swapped");
         tracing::info!(events = rebuild.done, generation = rebuild.generation, "the rebuilt read models are live");
-        self.sweep(deadline).await?;
+        if let Err(error) = self.sweep(deadline).await {
+            tracing::warn!(%error, "the old read models are left for the next rebuild to delete");
+        }
         let progress = RebuildProgress { done: rebuild.done, total: rebuild.done, finished: true };
         tell(progress);
         Ok(progress)

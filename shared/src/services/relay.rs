@@ -6,30 +6,31 @@
 //! acknowledgement, and only from where the relay found it. What two publish, or one publishes again after a crash, are
 //! duplicates behind a first occurrence. The leases only keep relays from doing the same work.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::Serialize;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::Error;
 use crate::bus::event_message::to_message;
 use crate::bus::{BusError, Publisher, Topics};
 use crate::domain::RecordedEvent;
-use crate::platform::clock::{Clock, Timestamp};
+use crate::platform::clock::{Clock, Timestamp, delta};
 use crate::platform::crash;
 use crate::store::{LaggingStream, Published, Store, StreamPosition};
 
 /// Streams of one round.
 const STREAMS: u32 = 200;
 /// Events of one round: what bounds the memory, whatever the backlog.
-const EVENTS: usize = 2000;
+const EVENTS: usize = 1000;
 /// How long the acknowledgements of one round may take.
 const PUBLISHING: Duration = Duration::from_secs(10);
-/// What a round may take: the store's deadlines, and the bus's.
-const ROUND: Duration = Duration::from_secs(20);
+/// What a round may take: three deadlines of the store, and the bus's. Less time is none.
+const ROUND: Duration = Duration::from_secs(26);
 /// How long a stream is claimed: longer than any round.
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -70,15 +71,22 @@ impl Relay {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where the store or the bus does not answer; what was published until then stays so.
+    /// [`Error::Timeout`] where not even one round fits.
     pub async fn run(&self, deadline: Timestamp) -> Result<RelaySummary, Error> {
         let mut summary = RelaySummary::default();
+        if !self.fits(deadline) {
+            return Err(Error::Timeout);
+        }
         let outcome = self.drain(deadline, &mut summary).await;
-        self.take_stock(&mut summary).await;
+        let left = (deadline - self.clock.now()).to_std().unwrap_or_default();
+        if timeout(left, self.take_stock(&mut summary)).await.is_err() {
+            tracing::warn!("there was no time left to count the backlog of the outbox");
+        }
         outcome.map(|()| summary)
     }
 
     async fn drain(&self, deadline: Timestamp, summary: &mut RelaySummary) -> Result<(), Error> {
-        while self.clock.now() + delta(ROUND) <= deadline {
+        while self.fits(deadline) {
             let leased = self.store.lease_lagging(STREAMS, self.clock.now(), LEASE).await?;
             if leased.is_empty() {
                 break;
@@ -89,10 +97,20 @@ impl Relay {
             summary.published += round.published as u64;
             if let Some(failure) = round.failure {
                 tracing::warn!(error = %failure, published = round.published, "the bus did not take every event");
-                return Err(Error::Unavailable { service: "kafka".to_owned(), retry_after: None });
+                if failure.is_transient() {
+                    return Err(Error::Unavailable { service: "kafka".to_owned(), retry_after: None });
+                }
+            }
+            // What is left is what does not move: the same again would come of it.
+            if round.published == 0 {
+                break;
             }
         }
         Ok(())
+    }
+
+    fn fits(&self, deadline: Timestamp) -> bool {
+        self.clock.now() + delta(ROUND) <= deadline
     }
 
     async fn round(&self, leased: &[LaggingStream]) -> Result<Round, Error> {
@@ -125,7 +143,7 @@ impl Relay {
         };
         let done: Vec<_> = leased.iter().map(done).collect();
         let published = done.iter().map(|done| usize::try_from(done.to - done.from).unwrap_or(0)).sum();
-        self.store.advance(&done, self.clock.now()).await?;
+        self.store.advance(&done).await?;
         crash::point("relay.advanced");
         Ok(Round { published, failure })
     }
@@ -141,17 +159,21 @@ impl Relay {
         let events = self.store.read_streams(&positions, per_stream).await?;
         let mut next: HashMap<Uuid, i32> =
             leased.iter().map(|stream| (stream.stream.aggregate_id, stream.published_version + 1)).collect();
-        let whole = events.into_iter().filter(|event| match next.get_mut(&event.stream.aggregate_id) {
-            Some(next) if *next == event.event_version => {
-                *next += 1;
-                true
+        let mut torn = BTreeSet::new();
+        let mut whole = Vec::with_capacity(events.len());
+        for event in events {
+            match next.get_mut(&event.stream.aggregate_id) {
+                Some(next) if *next == event.event_version => {
+                    *next += 1;
+                    whole.push(event);
+                }
+                _ => _ = torn.insert(event.stream.to_string()),
             }
-            _ => {
-                tracing::error!(stream = %event.stream, version = event.event_version, "a stream has a hole");
-                false
-            }
-        });
-        Ok(whole.collect())
+        }
+        for stream in torn {
+            tracing::error!(stream, "a stream has a hole; what comes after it is not published");
+        }
+        Ok(whole)
     }
 
     /// Says how much is left. That it cannot be counted is no failure of the run.
@@ -171,8 +193,4 @@ impl Relay {
             Err(error) => tracing::warn!(%error, "the backlog of the outbox cannot be counted"),
         }
     }
-}
-
-fn delta(duration: Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }

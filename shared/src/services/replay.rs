@@ -4,19 +4,20 @@
 //! is appended to its topic again, and acknowledged, before the offset behind it is committed; and a run ends where the
 //! topic ended when it began, or it would meet those again. A run that dies repeats its last slice the next time: what
 //! was replayed twice, consumers absorb. A lease keeps a topic's runs from overlapping.
+//!
+//! What was dealt with is deleted, too: Kafka forgets after a week how far a group came that has no members.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::bus::dead_letter::{kind, reason, replay, replay_count, set_aside};
 use crate::bus::event_message::event_type;
 use crate::bus::{Bus, BusError, Message, PartitionState, Record, topics};
-use crate::platform::clock::{Clock, Timestamp};
+use crate::platform::clock::{Clock, Timestamp, delta};
 use crate::platform::crash;
 use crate::platform::ids::new_id;
 use crate::store::Leases;
@@ -202,8 +203,14 @@ impl Run<'_> {
         let mut summary = ReplaySummary { dry_run: self.request.dry_run, ..ReplaySummary::default() };
         let partitions = self.replayer.partitions(self.topic).await?;
         let mut next: BTreeMap<i32, i64> = BTreeMap::new();
+        if !self.goes_on(&summary, deadline) && self.max() > 0 {
+            return Err(Error::Timeout);
+        }
         for PartitionState { partition, first, end, committed } in &partitions {
             let mut at = committed.unwrap_or(*first).max(*first);
+            if at > *first && !self.request.dry_run {
+                self.forget(*partition, at).await;
+            }
             while at < *end && self.goes_on(&summary, deadline) {
                 let read = self.replayer.bus.read(self.topic, *partition, at, SLICE).await?;
                 let records: Vec<_> = read.into_iter().filter(|record| record.offset < *end).collect();
@@ -223,8 +230,7 @@ impl Run<'_> {
     }
 
     fn goes_on(&self, summary: &ReplaySummary, deadline: Timestamp) -> bool {
-        let slice = TimeDelta::from_std(SLICE_TIME).unwrap_or(TimeDelta::MAX);
-        summary.replayed < self.max() && self.replayer.clock.now() + slice <= deadline
+        summary.replayed < self.max() && self.replayer.clock.now() + delta(SLICE_TIME) <= deadline
     }
 
     fn max(&self) -> usize {
@@ -263,11 +269,14 @@ impl Run<'_> {
             });
         }
         if !self.request.dry_run {
-            self.publish(messages).await?;
+            let refused = self.publish(records, messages).await?;
+            counts.replayed -= refused;
+            counts.parked += refused;
             crash::point("replay.acknowledged");
             let group = topics::group(FUNCTION, self.topic);
             self.replayer.bus.commit(&group, self.topic, &[(partition, last + 1)]).await?;
             crash::point("replay.committed");
+            self.forget(partition, last + 1).await;
             let now = self.replayer.clock.now();
             if !self.replayer.leases.acquire(self.lease, self.holder, now, LEASE).await? {
                 return Err(busy(self.topic));
@@ -277,11 +286,32 @@ impl Run<'_> {
         Ok(reached)
     }
 
-    async fn publish(&self, messages: Vec<Message>) -> Result<(), Error> {
-        for result in self.replayer.bus.publish(messages, PUBLISHING).await {
+    /// Publishes a slice. What its topic will never take is parked instead: how many letters that are.
+    async fn publish(&self, records: &[Record], messages: Vec<Message>) -> Result<usize, Error> {
+        let mut refused = vec![];
+        let replayed: Vec<_> = messages.iter().map(|message| message.topic == self.target).collect();
+        let results = self.replayer.bus.publish(messages, PUBLISHING).await;
+        for ((record, result), replayed) in records.iter().zip(results).zip(replayed) {
+            match result {
+                Err(BusError::Refused(problem)) if replayed && self.request.to.is_none() => {
+                    tracing::warn!(offset = record.offset, problem, "a letter cannot go back and is parked");
+                    refused.push(set_aside(record, self.source, true));
+                }
+                result => result?,
+            }
+        }
+        let count = refused.len();
+        for result in self.replayer.bus.publish(refused, PUBLISHING).await {
             result?;
         }
-        Ok(())
+        Ok(count)
+    }
+
+    /// Deletes what was dealt with. Should it stay, the committed offset still says so.
+    async fn forget(&self, partition: i32, below: i64) {
+        if let Err(error) = self.replayer.bus.delete_before(self.topic, &[(partition, below)]).await {
+            tracing::warn!(%error, partition, below, "replayed letters stay where they are");
+        }
     }
 
     fn fate(&self, record: &Record) -> Fate {

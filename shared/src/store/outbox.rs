@@ -14,7 +14,7 @@ use crate::platform::clock::Timestamp;
 /// goes: it starts at the `published_version` that it read, and publishes without a hole.
 pub trait Outbox: Send + Sync {
     /// Claims up to `limit` streams with unpublished events until `now + ttl`, none that another relay holds. Those
-    /// that nobody looked at for the longest come first, so that a busy stream never starves another. Two calls at
+    /// that nobody claimed for the longest come first, so that a busy stream never starves another. Two calls at
     /// once never claim the same stream and do not wait for each other.
     fn lease_lagging(
         &self,
@@ -23,13 +23,13 @@ pub trait Outbox: Send + Sync {
         ttl: Duration,
     ) -> BoxFuture<'_, Result<Vec<LaggingStream>, StoreError>>;
 
-    /// Notes what was published, puts the streams at the end of the queue as of `now`, and gives the leases back, those
-    /// that are still this relay's. `to == from` gives a lease back without progress.
+    /// Notes what was published, and gives the leases back, those that are still this relay's. `to == from` gives a lease
+    /// back without progress.
     ///
     /// The version never moves back: who began at `from`, which is not beyond it, and came to `to` without a hole, has
     /// with everybody else published up to the higher of the two. A stream that is not even at `from` (it was restored
     /// from a backup) is left alone.
-    fn advance<'a>(&'a self, published: &'a [Published], now: Timestamp) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn advance<'a>(&'a self, published: &'a [Published]) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// What is not yet published, in one query.
     fn backlog(&self) -> BoxFuture<'_, Result<Backlog, StoreError>>;

@@ -45,7 +45,7 @@ pub trait Projections: Send + Sync {
     /// Makes the shadow the live generation. `false` where the rebuild is over already.
     fn finish_rebuild<'a>(&'a self, rebuild: &'a Rebuild) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Deletes up to `limit` rows a table of generations that are neither live nor the shadow; how many.
+    /// Deletes up to `limit` rows a table of generations before the live one; how many.
     fn sweep_generations(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>>;
 }
 
@@ -58,6 +58,6 @@ pub struct Rebuild {
     pub cursor: Option<Cursor>,
     /// How many events it has read.
     pub done: u64,
-    /// How many events there were when it began.
+    /// How many events there were when it began, or a few more.
     pub total: u64,
 }

@@ -17,6 +17,7 @@ bus_contract!(
     partitions_tell_how_far_a_group_is,
     a_range_can_be_read_by_anybody,
     offsets_can_be_committed_from_outside,
+    what_is_deleted_is_gone_and_offsets_go_on,
 );
 
 async fn publish(fixture: &BusFixture, topic: &str, numbers: std::ops::Range<u32>) {
@@ -145,4 +146,20 @@ async fn offsets_can_be_committed_from_outside(fixture: BusFixture) {
     fixture.bus.commit(&group, &topic, &[(0, 1), (1, 3)]).await.unwrap();
     let states = fixture.again().await.partitions(&group, &topic).await.unwrap();
     assert_eq!((states[0].committed, states[1].committed), (Some(1), Some(3)));
+}
+
+async fn what_is_deleted_is_gone_and_offsets_go_on(fixture: BusFixture) {
+    let topic = fixture.topic("deleted", 1).await;
+    publish(&fixture, &topic, 0..10).await;
+    fixture.bus.delete_before(&topic, &[(0, 7)]).await.unwrap();
+    let offsets = async || {
+        let records = fixture.bus.read(&topic, 0, 0, 100).await.unwrap();
+        records.iter().map(|record| record.offset).collect::<Vec<_>>()
+    };
+    assert_eq!(offsets().await, [7, 8, 9]);
+    fixture.bus.delete_before(&topic, &[(0, 10)]).await.unwrap();
+    publish(&fixture, &topic, 10..12).await;
+    assert_eq!(offsets().await, [10, 11]);
+    let state = fixture.bus.partitions(&fixture.name("group"), &topic).await.unwrap()[0];
+    assert_eq!((state.first, state.end), (10, 12));
 }

@@ -43,6 +43,8 @@ impl Client {
             .set("socket.timeout.ms", "5000")
             .set("socket.connection.setup.timeout.ms", "5000")
             .set("connections.max.idle.ms", "180000")
+            // Nothing is sent that nobody asked for.
+            .set("enable.metrics.push", "false")
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
             .set_log_level(RDKafkaLogLevel::Warning);

@@ -54,7 +54,8 @@ impl Consumer for KafkaConsumer {
             let Some(first) = self.receive(Instant::now() + wait).await? else { return Ok(records) };
             let (mut bytes, gathered) = (first.size(), Instant::now() + GATHERING);
             records.push(first);
-            while let Some(record) = self.receive(gathered).await? {
+            // An error that ends the gathering is no reason to lose what was gathered: it comes again, or it has passed.
+            while let Ok(Some(record)) = self.receive(gathered).await {
                 bytes += record.size();
                 if bytes > max_bytes {
                     self.next = Some(record);
@@ -75,7 +76,7 @@ impl Consumer for KafkaConsumer {
 }
 
 /// Errors that librdkafka mends by itself, and only tells of.
-fn passes(error: &KafkaError) -> bool {
+pub(super) fn passes(error: &KafkaError) -> bool {
     use RDKafkaErrorCode as Code;
 
     matches!(error, KafkaError::PartitionEOF(_))

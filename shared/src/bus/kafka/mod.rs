@@ -11,7 +11,7 @@ mod msk;
 mod producer;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
@@ -56,6 +56,8 @@ impl KafkaBus {
             .set("group.id", group)
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
+            // How long a commit looks for the group's coordinator.
+            .set("session.timeout.ms", "6000")
             .set("auto.offset.reset", "earliest")
             .set("fetch.wait.max.ms", "100");
         self.open(config, |consumer: &BaseConsumer<Context>| consumer.client()).await
@@ -162,16 +164,32 @@ impl Bus for KafkaBus {
             let from = assignment(topic, &[(partition, offset)])?;
             blocking(move || {
                 consumer.assign(&from)?;
-                let mut records = vec![];
-                while records.len() < limit {
+                let (mut records, started) = (vec![], Instant::now());
+                while records.len() < limit && started.elapsed() < DEADLINE {
                     match consumer.poll(READ_WAIT) {
                         None | Some(Err(KafkaError::PartitionEOF(_))) => break,
+                        // One broker of several may be away.
+                        Some(Err(error)) if consumer::passes(&error) => {}
                         Some(message) => records.push(consumer::record(&message?)),
                     }
                 }
                 Ok(records)
             })
             .await
+        })
+    }
+
+    fn delete_before<'a>(&'a self, topic: &'a str, offsets: &'a [(i32, i64)]) -> BoxFuture<'a, Result<(), BusError>> {
+        Box::pin(async move {
+            let config = self.client.config().await?;
+            let admin = self.open(config, AdminClient::<Context>::inner).await?;
+            let options = AdminOptions::new().request_timeout(Some(DEADLINE)).operation_timeout(Some(DEADLINE));
+            let deleted = admin.delete_records(&assignment(topic, offsets)?, &options).await;
+            let deleted = deleted.map_err(|error| failure(&error))?;
+            for partition in deleted.elements() {
+                partition.error().map_err(|error| failure(&error))?;
+            }
+            Ok(())
         })
     }
 
@@ -195,7 +213,12 @@ fn settings(topic: &TopicSpec) -> (String, String) {
 
 fn partition_states(consumer: &BaseConsumer<Context>, topic: &str) -> Result<Vec<PartitionState>, KafkaError> {
     let metadata = consumer.fetch_metadata(Some(topic), DEADLINE)?;
-    let Some(found) = metadata.topics().first().filter(|found| found.error().is_none()) else { return Ok(vec![]) };
+    let Some(found) = metadata.topics().first() else { return Ok(vec![]) };
+    match found.error().map(RDKafkaErrorCode::from) {
+        None => {}
+        Some(RDKafkaErrorCode::UnknownTopic | RDKafkaErrorCode::UnknownTopicOrPartition) => return Ok(vec![]),
+        Some(code) => return Err(KafkaError::MetadataFetch(code)),
+    }
     let numbers: Vec<_> = found.partitions().iter().map(rdkafka::metadata::MetadataPartition::id).collect();
     let mut asked = TopicPartitionList::new();
     for partition in &numbers {

@@ -11,7 +11,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _, PurgeConfig};
 use tokio::sync::Mutex;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::topics::{MAX_DEAD_LETTER, max_message_bytes};
 use super::super::{BusError, Message};
@@ -21,6 +21,8 @@ use crate::platform::clock::{Clock, Timestamp};
 
 /// After so long without use, brokers and what lies between may have closed the connections unheard.
 const UNUSED: TimeDelta = TimeDelta::seconds(180);
+/// How long the end of a producer is waited for.
+const ENDING: Duration = Duration::from_secs(3);
 /// The pause before another try where the client's queue is full.
 const QUEUE_FULL: Duration = Duration::from_millis(10);
 
@@ -42,7 +44,11 @@ impl Producer {
 
     pub(super) async fn publish(&self, messages: Vec<Message>, within: Duration) -> Vec<Result<(), BusError>> {
         let deadline = Instant::now() + within;
-        let producer = match timeout_at(deadline, self.open()).await.unwrap_or_else(|_| Err(late())) {
+        // One call at a time: what one purges must not be another's.
+        let Ok(mut open) = timeout_at(deadline, self.open.lock()).await else {
+            return vec![Err(late()); messages.len()];
+        };
+        let producer = match timeout_at(deadline, self.producer(&mut open)).await.unwrap_or_else(|_| Err(late())) {
             Ok(producer) => producer,
             Err(error) => return vec![Err(error); messages.len()],
         };
@@ -55,14 +61,15 @@ impl Producer {
             });
         }
         if results.iter().any(|result| matches!(result, Err(BusError::Unavailable(_)))) {
-            self.discard(producer).await;
+            // Whatever it has lost count of, a new one has not.
+            open.take();
+            end(producer).await;
         }
         results
     }
 
     /// The producer there is, or a new one.
-    async fn open(&self) -> Result<FutureProducer<Context>, BusError> {
-        let mut open = self.open.lock().await;
+    async fn producer(&self, open: &mut Option<Open>) -> Result<FutureProducer<Context>, BusError> {
         let now = self.clock.now();
         if let Some(Open { producer, used }) = open.as_mut()
             && (TimeDelta::zero()..UNUSED).contains(&(now - *used))
@@ -91,23 +98,16 @@ impl Producer {
         }
         Ok(producer)
     }
-
-    /// Throws away what was not acknowledged, and the producer with it: whatever it has lost count of, a new one has not.
-    async fn discard(&self, producer: FutureProducer<Context>) {
-        let open = self.open.lock().await.take();
-        drop(open);
-        end(producer).await;
-    }
 }
 
-/// Purges a producer, whatever is on its way. The last clone ends its thread.
+/// Purges a producer, whatever is on its way, and ends its thread with the last clone.
 async fn end(producer: FutureProducer<Context>) {
     let purged = spawn_blocking(move || {
         producer.purge(PurgeConfig::default().queue().inflight());
         drop(producer);
     });
-    if purged.await.is_err() {
-        tracing::warn!("a producer was not ended cleanly");
+    if timeout(ENDING, purged).await.is_err() {
+        tracing::warn!("a producer takes its time to end");
     }
 }
 

@@ -1,6 +1,6 @@
 use std::sync::atomic::Ordering;
 
-use chrono::DateTime;
+use chrono::{DateTime, TimeDelta};
 use tokio::time::Instant;
 
 use super::*;

@@ -10,8 +10,9 @@ use crate::store::StoreError;
 /// (26000, 0A000: gone with a new connection).
 const TRANSIENT: [&str; 10] = ["08", "53", "57P", "58", "57014", "55P03", "40", "25006", "26000", "0A000"];
 
-/// Classes that speak of the data alone: a value that the database cannot hold (22), a constraint (23).
-const DATA: [&str; 2] = ["22", "23"];
+/// The class that speaks of the data alone: a value that the database cannot hold. A constraint (23) that is not kept
+/// says more of the schema than of the data.
+const DATA: &str = "22";
 
 /// The error as a store's.
 pub(super) fn failure(error: sqlx::Error) -> StoreError {
@@ -21,7 +22,7 @@ pub(super) fn failure(error: sqlx::Error) -> StoreError {
             let problem = format!("{} (SQLSTATE {code})", error.message());
             if TRANSIENT.iter().any(|class| code.starts_with(class)) {
                 StoreError::Unavailable(problem)
-            } else if DATA.iter().any(|class| code.starts_with(class)) {
+            } else if code.starts_with(DATA) {
                 StoreError::Invalid(problem)
             } else {
                 StoreError::Failed(problem)

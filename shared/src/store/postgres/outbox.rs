@@ -14,7 +14,7 @@ use crate::store::{Backlog, LaggingStream, Outbox, Published, StoreError};
 
 /// Rows that another relay is just looking at are skipped, not waited for.
 const LEASE: &str = "
-    UPDATE stream_heads AS head SET lease_until = $2::timestamptz + $3 * interval '1 microsecond'
+    UPDATE stream_heads AS head SET lease_until = $2::timestamptz + $3 * interval '1 microsecond', queued_at = $2
     FROM (
         SELECT aggregate_id FROM stream_heads
         WHERE published_version < version AND (lease_until IS NULL OR lease_until <= $2)
@@ -23,17 +23,20 @@ const LEASE: &str = "
     WHERE head.aggregate_id = lagging.aggregate_id
     RETURNING head.aggregate_id, head.aggregate_type, head.published_version, head.version, head.lease_until";
 
-/// The version only moves forward; the lease is ended by who holds it.
+/// The version only moves forward; the lease is ended by who holds it. Rows are locked in the order in which appends lock
+/// them.
 const ADVANCE: &str = "
-    UPDATE stream_heads AS head
-    SET published_version = greatest(head.published_version, done.to_version),
-        lease_until = CASE WHEN head.lease_until = done.lease THEN NULL ELSE head.lease_until END,
-        queued_at = $5
-    FROM (
+    WITH done AS (
         SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::timestamptz[])
             AS done (aggregate_id, from_version, to_version, lease)
-        ORDER BY aggregate_id
-    ) AS done
+    ), locked AS (
+        SELECT head.aggregate_id FROM stream_heads AS head JOIN done USING (aggregate_id)
+        ORDER BY head.aggregate_id FOR UPDATE OF head
+    )
+    UPDATE stream_heads AS head
+    SET published_version = greatest(head.published_version, done.to_version),
+        lease_until = CASE WHEN head.lease_until = done.lease THEN NULL ELSE head.lease_until END
+    FROM done JOIN locked USING (aggregate_id)
     WHERE head.aggregate_id = done.aggregate_id AND head.published_version >= done.from_version";
 
 const BACKLOG: &str = "
@@ -62,14 +65,13 @@ impl Outbox for PostgresStore {
         }))
     }
 
-    fn advance<'a>(&'a self, published: &'a [Published], now: Timestamp) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn advance<'a>(&'a self, published: &'a [Published]) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(within(DEADLINE, async move {
             let query = sqlx::query(ADVANCE)
                 .bind(published.iter().map(|done| done.stream.aggregate_id).collect::<Vec<_>>())
                 .bind(published.iter().map(|done| done.from).collect::<Vec<_>>())
                 .bind(published.iter().map(|done| done.to).collect::<Vec<_>>())
-                .bind(published.iter().map(|done| done.lease_until).collect::<Vec<_>>())
-                .bind(now);
+                .bind(published.iter().map(|done| done.lease_until).collect::<Vec<_>>());
             let mut held = self.pool.acquire().await?;
             let done = query.execute(&mut *held).await;
             held.give_back(done.map(drop).map_err(failure))

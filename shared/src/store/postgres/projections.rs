@@ -60,7 +60,7 @@ const WRITE_STREAMS: &str = "
     ON CONFLICT (generation, aggregate_id) DO UPDATE SET version = EXCLUDED.version
     WHERE stream.version < EXCLUDED.version";
 
-/// How long a slice of a rebuild may take.
+/// How long a write may take.
 const SLICE_DEADLINE: Duration = Duration::from_secs(20);
 
 const TABLES: [&str; 5] = ["emotions", "latest_prices", "price_history", "memories", "projected_streams"];
@@ -81,7 +81,8 @@ impl Projections for PostgresStore {
     fn apply_changes<'a>(&'a self, changes: &'a Changes) -> BoxFuture<'a, Result<(), StoreError>> {
         // Keeps the generations as they are until the rows are written; does not wait for a slice of a rebuild.
         const GENERATIONS: &str = "SELECT live, shadow FROM projection_state FOR KEY SHARE";
-        Box::pin(within(DEADLINE, async move {
+        // Longer than a handler is waited for: who is slow is given less at once, not the same again.
+        Box::pin(within(SLICE_DEADLINE, async move {
             self.transaction(async |connection| {
                 let (live, shadow): (i32, Option<i32>) =
                     sqlx::query_as(GENERATIONS).fetch_one(&mut *connection).await?;
@@ -98,7 +99,9 @@ impl Projections for PostgresStore {
         const BEGIN: &str = "
             UPDATE projection_state
             SET shadow = last_generation + 1, last_generation = last_generation + 1, read_up_to = NULL, done = 0,
-                total = (SELECT count(*) FROM events), fence = pg_snapshot_xmax(pg_current_snapshot())
+                total = coalesce((SELECT global_position FROM events
+                                  ORDER BY transaction_id DESC, global_position DESC LIMIT 1), 0),
+                fence = pg_snapshot_xmax(pg_current_snapshot())
             WHERE shadow IS NULL";
         const SHADOW: &str = "SELECT shadow, read_up_to, done, total FROM projection_state";
         Box::pin(within(SLICE_DEADLINE, async move {
@@ -176,8 +179,7 @@ impl Projections for PostgresStore {
                     let sweep = format!(
                         "DELETE FROM {table} WHERE ctid = ANY(ARRAY(
                             SELECT row.ctid FROM {table} AS row, projection_state AS state
-                            WHERE row.generation <> state.live AND row.generation IS DISTINCT FROM state.shadow
-                            LIMIT $1))"
+                            WHERE row.generation < state.live LIMIT $1))"
                     );
                     let query = sqlx::query(sqlx::AssertSqlSafe(sweep)).bind(i64::from(limit));
                     swept += query.execute(&mut *held).await?.rows_affected();

@@ -6,8 +6,8 @@ use crate::store::StoreError;
 /// the file cannot be opened.
 const TRANSIENT: [i32; 6] = [5, 6, 7, 10, 13, 14];
 
-/// Primary result codes that speak of the data alone: it is too big, breaks a constraint, or has the wrong type.
-const DATA: [i32; 3] = [18, 19, 20];
+/// Primary result codes that speak of the data alone: it is too big, or has the wrong type.
+const DATA: [i32; 2] = [18, 20];
 
 /// The error as a store's. Its text never holds what was stored.
 pub(super) fn failure(error: sqlx::Error) -> StoreError {

@@ -14,7 +14,7 @@ use crate::platform::clock::Timestamp;
 use crate::store::{Backlog, LaggingStream, Outbox, Published, StoreError};
 
 const LEASE: &str = "
-    UPDATE stream_heads SET lease_until = ?3 WHERE aggregate_id IN (
+    UPDATE stream_heads SET lease_until = ?3, queued_at = ?2 WHERE aggregate_id IN (
         SELECT aggregate_id FROM stream_heads
         WHERE published_version < version AND (lease_until IS NULL OR lease_until <= ?2)
         ORDER BY queued_at LIMIT ?1
@@ -25,8 +25,7 @@ const LEASE: &str = "
 const ADVANCE: &str = "
     UPDATE stream_heads
     SET published_version = max(published_version, ?3),
-        lease_until = CASE WHEN lease_until = ?4 THEN NULL ELSE lease_until END,
-        queued_at = ?5
+        lease_until = CASE WHEN lease_until = ?4 THEN NULL ELSE lease_until END
     WHERE aggregate_id = ?1 AND published_version >= ?2";
 
 const BACKLOG: &str = "
@@ -50,7 +49,7 @@ impl Outbox for SqliteStore {
         })
     }
 
-    fn advance<'a>(&'a self, published: &'a [Published], now: Timestamp) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn advance<'a>(&'a self, published: &'a [Published]) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let mut transaction = self.begin().await?;
             for done in published {
@@ -58,8 +57,7 @@ impl Outbox for SqliteStore {
                     .bind(done.stream.aggregate_id)
                     .bind(done.from)
                     .bind(done.to)
-                    .bind(done.lease_until.timestamp_micros())
-                    .bind(now.timestamp_micros());
+                    .bind(done.lease_until.timestamp_micros());
                 query.execute(&mut *transaction).await.map_err(failure)?;
             }
             transaction.commit().await.map_err(failure)

@@ -82,7 +82,7 @@ impl Projections for SqliteStore {
         const BEGIN: &str = "
             UPDATE projection_state
             SET shadow = last_generation + 1, last_generation = last_generation + 1, read_up_to = NULL, done = 0,
-                total = (SELECT count(*) FROM events)
+                total = (SELECT coalesce(max(global_position), 0) FROM events)
             WHERE shadow IS NULL";
         const SHADOW: &str = "SELECT shadow, read_up_to, done, total FROM projection_state";
         Box::pin(async move {
@@ -146,9 +146,7 @@ impl Projections for SqliteStore {
                 let sweep = format!(
                     "DELETE FROM {table} WHERE ({key}) IN (
                         SELECT {key} FROM {table}
-                        WHERE generation <> (SELECT live FROM projection_state)
-                          AND generation IS NOT (SELECT shadow FROM projection_state)
-                        LIMIT ?1)"
+                        WHERE generation < (SELECT live FROM projection_state) LIMIT ?1)"
                 );
                 let query = sqlx::query(sqlx::AssertSqlSafe(sweep)).bind(limit);
                 swept += query.execute(&self.writer).await.map_err(failure)?.rows_affected();

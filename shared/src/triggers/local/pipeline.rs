@@ -69,7 +69,11 @@ async fn run_relay(relay: &Relay) -> Result<(), crate::services::Error> {
 async fn make_topics(bus: &dyn Bus, topics: &Topics) {
     let mut pause = Pause::default();
     while let Err(error) = bus.create_topics(&topics.specs()).await {
-        tracing::warn!(%error, "the topics cannot be made yet");
+        tracing::warn!(%error, "the topics cannot be made");
+        if !error.is_transient() {
+            // Somebody else may have made them.
+            break;
+        }
         pause.next().await;
     }
 }
@@ -117,20 +121,17 @@ impl Pump {
                     continue;
                 }
             };
-            // A new member begins where the group has committed.
+            // A new member begins where the group has committed: whatever went wrong, nothing is passed over.
             self.waiting.clear();
-            while let Err(error) = self.turn(consumer.as_mut()).await {
+            if let Err(error) = self.turns(consumer.as_mut()).await {
                 tracing::warn!(%error, topic = self.topic, "the consumer begins anew");
                 self.pause.next().await;
-                if !error.is_transient() {
-                    break;
-                }
             }
         }
     }
 
     /// Reads on, hands over what waits, commits what was handled.
-    async fn turn(&mut self, consumer: &mut dyn Consumer) -> Result<(), crate::bus::BusError> {
+    async fn turns(&mut self, consumer: &mut dyn Consumer) -> Result<(), crate::bus::BusError> {
         loop {
             let held: usize = self.waiting.values().flatten().map(Record::size).sum();
             if held < MAX_BATCH {
