@@ -183,14 +183,15 @@ async fn a_letter_that_its_topic_refuses_is_parked_and_blocks_none() {
         value: Some(vec![b'x'; 1_048_510].into()),
         headers: vec![],
     };
-    deployment.publish(vec![large]).await;
+    let behind_it = crate::contracts::message(&format!("{topic}.dlq"), "k", "behind it");
+    deployment.publish(vec![large, behind_it]).await;
     let replayer = deployment.start("dlq-replay").await;
-    assert_eq!(counts(&replayer.invoke(json!({ "topic": topic })).await.unwrap()), [10, 0, 1, 0]);
+    assert_eq!(counts(&replayer.invoke(json!({ "topic": topic })).await.unwrap()), [11, 0, 1, 0]);
     assert_eq!(
         deployment.records(&format!("{topic}.parked")).await[0].value.as_ref().map(bytes::Bytes::len),
         Some(1_048_510)
     );
-    assert_eq!(deployment.records(&topic).await.len(), 10);
+    assert_eq!(values(&deployment.records(&topic).await).len(), 11);
 }
 
 /// The log in the process has dead letters too, and the command line lists and replays them.

@@ -44,17 +44,20 @@ impl Handler for Projector {
     fn handle<'a>(&'a self, records: &'a [Record]) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             let mut outcomes = vec![Outcome::Done; records.len()];
-            let mut events = vec![];
+            let (mut events, mut changes) = (vec![], Changes::default());
             let mut seen = BTreeSet::new();
             for (place, record) in records.iter().enumerate() {
-                match from_record(record).and_then(readable) {
-                    Ok(event) if seen.insert(event.id) => events.push((place, event)),
+                match from_record(record) {
                     // The same event again, within one batch.
-                    Ok(_) => {}
+                    Ok(event) if !seen.insert(event.id) => {}
+                    Ok(event) => match changes.add(&event) {
+                        Ok(()) => events.push((place, event)),
+                        Err(error) => outcomes[place] = Outcome::Poison(error.into()),
+                    },
                     Err(poison) => outcomes[place] = Outcome::Poison(poison),
                 }
             }
-            match self.project(events).await {
+            match self.project(events, changes).await {
                 Ok(poisoned) => {
                     for (place, poison) in poisoned {
                         outcomes[place] = Outcome::Poison(poison);
@@ -74,17 +77,24 @@ impl Handler for Projector {
     }
 }
 
-/// An event whose payload this code can read.
-fn readable(event: RecordedEvent) -> Result<RecordedEvent, Poison> {
-    Changes::default().add(&event).map(|()| event).map_err(Poison::from)
+/// What follows from events. What cannot be read is passed over.
+fn changes_of(events: &[Placed]) -> Changes {
+    let mut changes = Changes::default();
+    for (_, event) in events {
+        if let Err(error) = changes.add(event) {
+            tracing::warn!(error = Poison::from(error).message, event_id = %event.id, "a stored event cannot be read");
+            changes.pass(event);
+        }
+    }
+    changes
 }
 
 impl Projector {
-    /// Applies events: those that cannot be, with the reason.
+    /// Applies events, and what follows from them: those that cannot be, with the reason.
     ///
     /// # Errors
     /// The store's, that may pass or is not of the data; then some may be applied.
-    async fn project(&self, events: Vec<Placed>) -> Result<Vec<(usize, Poison)>, StoreError> {
+    async fn project(&self, events: Vec<Placed>, changes: Changes) -> Result<Vec<(usize, Poison)>, StoreError> {
         if events.is_empty() {
             return Ok(vec![]);
         }
@@ -97,7 +107,8 @@ impl Projector {
                 _ => applicable.push((place, event)),
             }
         }
-        poisoned.extend(self.apply(&applicable).await?);
+        let changes = if poisoned.is_empty() { changes } else { changes_of(&applicable) };
+        poisoned.extend(self.apply(&applicable, changes).await?);
         for (_, event) in applicable.iter().filter(|(_, event)| is_sampled(event.metadata.traceparent.as_deref())) {
             tracing::info!(
                 traceparent = event.metadata.traceparent,
@@ -144,11 +155,11 @@ impl Projector {
             let per_stream = u32::try_from(EVENTS / positions.len()).unwrap_or(1);
             tracing::info!(streams = positions.len(), "streams are caught up from the store");
             let events = self.store.read_streams(&positions, per_stream).await?;
-            self.apply_stored(&events).await?;
             let mut reached: HashMap<Uuid, i32> = HashMap::new();
             for event in &events {
                 reached.insert(event.stream.aggregate_id, event.event_version);
             }
+            self.apply_stored(events).await?;
             for StreamPosition { aggregate_id, after } in positions {
                 let at = reached.get(&aggregate_id).copied().unwrap_or(after);
                 let Some(stream) = behind.get_mut(&aggregate_id) else { continue };
@@ -166,17 +177,11 @@ impl Projector {
 
     /// Applies what the store has. What cannot be read or written is passed over: it became a dead letter when it came,
     /// or will.
-    async fn apply_stored(&self, events: &[RecordedEvent]) -> Result<(), StoreError> {
-        let (readable, unreadable): (Vec<_>, Vec<_>) =
-            events.iter().enumerate().partition(|(_, event)| Changes::default().add(event).is_ok());
-        let readable: Vec<Placed> = readable.into_iter().map(|(place, event)| (place, event.clone())).collect();
-        let refused = self.apply(&readable).await?;
+    async fn apply_stored(&self, events: Vec<RecordedEvent>) -> Result<(), StoreError> {
+        let events: Vec<Placed> = events.into_iter().enumerate().collect();
+        let refused = self.apply(&events, changes_of(&events)).await?;
         let mut passed = Changes::default();
-        for event in unreadable.into_iter().map(|(_, event)| event) {
-            tracing::warn!(event_id = %event.id, event_type = event.event_type, "a stored event cannot be read");
-            passed.pass(event);
-        }
-        for event in refused.iter().filter_map(|(place, _)| events.get(*place)) {
+        for (_, event) in refused.iter().filter_map(|(place, _)| events.get(*place)) {
             passed.pass(event);
         }
         if passed.is_empty() { Ok(()) } else { self.store.apply_changes(&passed).await }
@@ -184,25 +189,19 @@ impl Projector {
 
     /// Applies events in as few writes as the data allow: where the store cannot take a value, the halves are tried,
     /// down to the one that holds it.
-    async fn apply(&self, events: &[Placed]) -> Result<Vec<(usize, Poison)>, StoreError> {
-        let (mut changes, mut poisoned) = (Changes::default(), vec![]);
-        for (place, event) in events {
-            if let Err(error) = changes.add(event) {
-                poisoned.push((*place, error.into()));
-            }
-        }
+    async fn apply(&self, events: &[Placed], changes: Changes) -> Result<Vec<(usize, Poison)>, StoreError> {
         if changes.is_empty() {
-            return Ok(poisoned);
+            return Ok(vec![]);
         }
         match (self.store.apply_changes(&changes).await, events) {
-            (Ok(()), _) => Ok(poisoned),
+            (Ok(()), _) => Ok(vec![]),
             (Err(StoreError::Invalid(message)), [(place, _)]) => {
                 Ok(vec![(*place, Poison { kind: "Unstorable", message })])
             }
             (Err(StoreError::Invalid(_)), _) => {
                 let (first, rest) = events.split_at(events.len() / 2);
-                let mut poisoned = Box::pin(self.apply(first)).await?;
-                poisoned.extend(Box::pin(self.apply(rest)).await?);
+                let mut poisoned = Box::pin(self.apply(first, changes_of(first))).await?;
+                poisoned.extend(Box::pin(self.apply(rest, changes_of(rest))).await?);
                 Ok(poisoned)
             }
             (Err(error), _) => Err(error),

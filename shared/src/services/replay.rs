@@ -288,23 +288,28 @@ impl Run<'_> {
 
     /// Publishes a slice. What its topic will never take is parked instead: how many letters that are.
     async fn publish(&self, records: &[Record], messages: Vec<Message>) -> Result<usize, Error> {
-        let mut refused = vec![];
-        let replayed: Vec<_> = messages.iter().map(|message| message.topic == self.target).collect();
-        let results = self.replayer.bus.publish(messages, PUBLISHING).await;
-        for ((record, result), replayed) in records.iter().zip(results).zip(replayed) {
-            match result {
-                Err(BusError::Refused(problem)) if replayed && self.request.to.is_none() => {
-                    tracing::warn!(offset = record.offset, problem, "a letter cannot go back and is parked");
-                    refused.push(set_aside(record, self.source, true));
+        let mut parked = 0;
+        let mut pending: Vec<_> = records.iter().zip(messages).collect();
+        while !pending.is_empty() {
+            let messages = pending.iter().map(|(_, message)| message.clone()).collect();
+            let results = self.replayer.bus.publish(messages, PUBLISHING).await;
+            let mut again = vec![];
+            for ((record, message), result) in pending.into_iter().zip(results) {
+                match result {
+                    Ok(()) => {}
+                    Err(BusError::Refused(problem)) if message.topic == self.source => {
+                        tracing::warn!(offset = record.offset, problem, "a letter cannot go back and is parked");
+                        parked += 1;
+                        again.push((record, set_aside(record, self.source, true)));
+                    }
+                    // Behind a refused one of its key nothing is sent: once that is parked, it is.
+                    Err(BusError::Unavailable(_)) if !again.is_empty() => again.push((record, message)),
+                    Err(error) => return Err(error.into()),
                 }
-                result => result?,
             }
+            pending = again;
         }
-        let count = refused.len();
-        for result in self.replayer.bus.publish(refused, PUBLISHING).await {
-            result?;
-        }
-        Ok(count)
+        Ok(parked)
     }
 
     /// Deletes what was dealt with. Should it stay, the committed offset still says so.
