@@ -92,7 +92,7 @@ fn waking(vars: &Vars, store: Arc<dyn Store>) -> Result<Arc<dyn crate::store::Ev
         Some(name) => {
             let relay =
                 Arc::new(crate::bus::wake::RelayFunction::new(name, Arc::new(crate::platform::clock::SystemClock)));
-            Ok(Arc::new(crate::bus::after_commit::AfterCommit::new(store, vec![relay])))
+            Ok(Arc::new(crate::store::after_commit::AfterCommit::new(store, vec![relay])))
         }
         #[cfg(not(feature = "invoke"))]
         Some(_) => Err(not_built("OUTBOX_RELAY_FUNCTION", "invoking other functions")),

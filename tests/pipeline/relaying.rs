@@ -129,7 +129,10 @@ async fn a_run_without_time_for_a_round_says_so() {
         .unwrap();
     let bus = Arc::new(Limited { left: AtomicUsize::new(9), taken: std::sync::Mutex::default() });
     let relay = Relay { store: fixture.store.clone(), bus, topics: Topics::default(), clock: Arc::new(SystemClock) };
-    assert!(matches!(relay.run(Utc::now() + TimeDelta::seconds(5)).await, Err(Error::Timeout)), "that is too little");
+    assert!(
+        matches!(relay.run(Utc::now() + TimeDelta::seconds(5)).await, Err(Error::TooShort(_))),
+        "that is too little"
+    );
     assert_eq!(fixture.store.backlog().await.unwrap().events, 1);
 }
 

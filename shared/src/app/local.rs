@@ -10,7 +10,6 @@ use axum::Router;
 use super::events::required;
 use super::router::Parts;
 use super::{StartError, begin};
-use crate::bus::after_commit::AfterCommit;
 use crate::bus::feed::Feed;
 use crate::bus::wake::RelaySignal;
 use crate::bus::{Bus, Topics};
@@ -19,6 +18,7 @@ use crate::platform::config::{AuthConfig, ConfigError, HttpConfig, KafkaConfig, 
 use crate::services::consume::BatchConsumer;
 use crate::services::poll::Poller;
 use crate::services::relay::Relay;
+use crate::store::after_commit::AfterCommit;
 
 /// Where the local process keeps what survives a restart.
 const LOCAL_FOLDER: &str = ".local";

@@ -10,9 +10,9 @@ use futures_util::future::ready;
 use futures_util::stream::{self, Stream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::after_commit::CommitListener;
 use crate::domain::RecordedEvent;
 use crate::platform::BoxFuture;
+use crate::store::after_commit::CommitListener;
 
 /// How many events a slow listener may lag behind before it misses some.
 const CAPACITY: usize = 4096;

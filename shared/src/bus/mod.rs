@@ -2,9 +2,8 @@
 //! One capability, [`Bus`], with a backend for Kafka and one in this process; both pass the suite in
 //! `tests/contracts/bus`.
 //!
-//! Services call it; it calls nothing but the domain.
+//! Services call it; it calls nothing but the domain, and listens to what the store has committed.
 
-pub mod after_commit;
 pub mod dead_letter;
 pub mod event_message;
 #[cfg(feature = "graphql")]

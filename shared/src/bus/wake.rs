@@ -6,9 +6,9 @@ use futures_util::FutureExt;
 use futures_util::future::ready;
 use tokio::sync::Notify;
 
-use super::after_commit::CommitListener;
 use crate::domain::RecordedEvent;
 use crate::platform::BoxFuture;
+use crate::store::after_commit::CommitListener;
 
 /// A relay in this process.
 #[derive(Debug, Clone, Default)]

@@ -138,7 +138,7 @@ impl From<&Error> for ApiError {
             Error::Unavailable { service, retry_after } => Self::new(Code::UpstreamUnavailable, message)
                 .with("service", json!(service))
                 .with_retry_after(*retry_after),
-            Error::Timeout => Self::new(Code::Timeout, message),
+            Error::Timeout | Error::TooShort(_) => Self::new(Code::Timeout, message),
             Error::Internal(problem) => {
                 tracing::error!(problem, "a request failed");
                 Self::new(Code::Internal, "something went wrong on our side; the correlation id finds it in our logs")

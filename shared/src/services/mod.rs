@@ -60,6 +60,9 @@ pub enum Error {
     /// The time for the request was used up.
     #[error("the request took too long")]
     Timeout,
+    /// The time that is left is less than what even the smallest piece of the work may take.
+    #[error("there is no time to begin: a piece of this work may take {} s", .0.as_secs())]
+    TooShort(Duration),
     /// A fault of ours. The text is for the log, never for the caller.
     #[error("internal: {0}")]
     Internal(String),

@@ -47,27 +47,28 @@ impl Rebuilder {
     /// `deadline`. `tell` is told of each step.
     ///
     /// # Errors
-    /// [`Error::Busy`] where another process goes on with it; [`Error::Timeout`] where not even one step fits; the store's.
+    /// [`Error::Busy`] where another process goes on with it; [`Error::TooShort`] where not even one step fits; the store's.
     pub async fn run(&self, deadline: Timestamp, tell: impl Fn(RebuildProgress)) -> Result<RebuildProgress, Error> {
+        if !self.fits(deadline) {
+            return Err(Error::TooShort(STEP));
+        }
         let mut rebuild = self.store.begin_rebuild().await?;
         let mut size = EVENTS;
-        if !self.fits(deadline) {
-            return Err(Error::Timeout);
-        }
         while self.fits(deadline) {
             // Asked before the page: one that is not full is then the last.
             let settled = self.store.rebuild_has_settled(&rebuild).await?;
             let page = self.store.read_all(rebuild.cursor.as_ref(), size).await?;
-            let (read, asked) = (page.events.len(), size);
-            if read > 0 {
-                size = self.step(&mut rebuild, page, size).await?;
+            let (read, at_the_end) = (page.events.len(), page.events.len() < size as usize);
+            let written = self.step(&mut rebuild, page, &mut size).await?;
+            crash::point("rebuild.stepped");
+            if written && read > 0 {
                 tell(RebuildProgress { done: rebuild.done, total: rebuild.total, finished: false });
             }
-            crash::point("rebuild.stepped");
-            match (settled && size >= asked, read < asked as usize) {
-                (true, true) => return self.finish(&rebuild, deadline, tell).await,
-                (false, true) => tokio::time::sleep(SETTLING).await,
-                _ => {}
+            if written && at_the_end && settled {
+                return self.finish(&rebuild, deadline, tell).await;
+            }
+            if written && at_the_end {
+                tokio::time::sleep(SETTLING).await;
             }
         }
         Ok(RebuildProgress { done: rebuild.done, total: rebuild.total, finished: false })
@@ -77,13 +78,16 @@ impl Rebuilder {
         self.clock.now() + delta(STEP) <= deadline
     }
 
-    /// Writes a page to the shadow; the size of the next. A page with a value that the store cannot take is read again,
-    /// half as long, down to the event that holds it, which is passed over.
-    async fn step(&self, rebuild: &mut Rebuild, page: Page, size: u32) -> Result<u32, Error> {
-        let Some(next) = page.next else { return Ok(size) };
+    /// Writes a page to the shadow. `false` for one with a value that the store cannot take: it is to be read again, half
+    /// as long, down to the event that holds it, which is passed over. `size` is that of the next page.
+    async fn step(&self, rebuild: &mut Rebuild, page: Page, size: &mut u32) -> Result<bool, Error> {
+        let Some(next) = page.next.filter(|_| !page.events.is_empty()) else { return Ok(true) };
         let events = page.events.len() as u64;
         let written = match self.store.rebuild_step(rebuild, &changes(&page.events), &next, events).await {
-            Err(StoreError::Invalid(_)) if page.events.len() > 1 => return Ok((size / 2).max(1)),
+            Err(StoreError::Invalid(_)) if page.events.len() > 1 => {
+                *size = (*size / 2).max(1);
+                return Ok(false);
+            }
             Err(StoreError::Invalid(problem)) => {
                 tracing::warn!(problem, "an event cannot be projected and is passed over");
                 self.store.rebuild_step(rebuild, &passed(&page.events), &next, events).await?
@@ -95,7 +99,8 @@ impl Rebuilder {
         }
         rebuild.cursor = Some(next);
         rebuild.done += events;
-        Ok((size * 2).min(EVENTS))
+        *size = (*size * 2).min(EVENTS);
+        Ok(true)
     }
 
     async fn finish(

@@ -71,11 +71,11 @@ impl Relay {
     ///
     /// # Errors
     /// [`Error::Unavailable`] where the store or the bus does not answer; what was published until then stays so.
-    /// [`Error::Timeout`] where not even one round fits.
+    /// [`Error::TooShort`] where not even one round fits.
     pub async fn run(&self, deadline: Timestamp) -> Result<RelaySummary, Error> {
         let mut summary = RelaySummary::default();
         if !self.fits(deadline) {
-            return Err(Error::Timeout);
+            return Err(Error::TooShort(ROUND));
         }
         let outcome = self.drain(deadline, &mut summary).await;
         let left = (deadline - self.clock.now()).to_std().unwrap_or_default();

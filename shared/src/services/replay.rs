@@ -204,7 +204,7 @@ impl Run<'_> {
         let partitions = self.replayer.partitions(self.topic).await?;
         let mut next: BTreeMap<i32, i64> = BTreeMap::new();
         if !self.goes_on(&summary, deadline) && self.max() > 0 {
-            return Err(Error::Timeout);
+            return Err(Error::TooShort(SLICE_TIME));
         }
         for PartitionState { partition, first, end, committed } in &partitions {
             let mut at = committed.unwrap_or(*first).max(*first);

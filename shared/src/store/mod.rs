@@ -3,6 +3,7 @@
 //!
 //! Services call it; it calls nothing but the domain.
 
+pub mod after_commit;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migrations;
 pub mod outbox;

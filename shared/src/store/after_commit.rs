@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 
+use super::{
+    Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, Snapshot, StoreError, StreamPosition,
+};
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::crash;
-use crate::store::{
-    Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, Snapshot, StoreError, StreamPosition,
-};
 
 /// Told of what was committed. It cannot fail: what it does not do, something else does later.
 pub trait CommitListener: Send + Sync {
