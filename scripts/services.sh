@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Postgres, Redis and Kafka for tests and benchmarks: the real thing, on ports and in folders of their own, so that those
-# of the system neither matter nor are touched.
+# Postgres, Redis, Kafka and an S3 API for tests and benchmarks, on ports and in folders of their own, so that those of the
+# system neither matter nor are touched. All are the real thing but S3, which is moto's: it keeps objects in memory and takes
+# any credentials.
 #
 #   services.sh up      starts them; nothing happens if they are up
 #   services.sh env     prints the exports that tests read
@@ -8,7 +9,7 @@
 #   services.sh down    stops what `up` started and deletes its data
 #   services.sh kafka-libs   prints the folder of Kafka's jars, fetched if need be: some tests start their own
 #
-# Settings: MCP_POSTGRES_PORT, MCP_REDIS_PORT, MCP_KAFKA_PORT (and the port after it), MCP_SERVICES_DIR.
+# Settings: MCP_POSTGRES_PORT, MCP_REDIS_PORT, MCP_KAFKA_PORT (and the port after it), MCP_S3_PORT, MCP_SERVICES_DIR.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -16,13 +17,19 @@ set -euo pipefail
 postgres_port=${MCP_POSTGRES_PORT:-25432}
 redis_port=${MCP_REDIS_PORT:-26390}
 kafka_port=${MCP_KAFKA_PORT:-25092}
+s3_port=${MCP_S3_PORT:-25500}
 root=${MCP_SERVICES_DIR:-${TMPDIR:-/tmp}/mcp-server-services-$UID}
 postgres_dir=$root/postgres-$postgres_port
 redis_dir=$root/redis-$redis_port
 kafka_dir=$root/kafka-$kafka_port
+s3_dir=$root/s3-$s3_port
 # Fetched once for all clones: Kafka is a set of jars.
 kafka_version=4.1.1
 kafka_libs=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server/kafka-$kafka_version
+# And moto: a Python environment, with what it serves through fixed as well.
+moto_version=5.2.5
+moto_packages=("moto[s3,server]==$moto_version" boto3==1.44.5 botocore==1.44.5 flask==3.1.3 flask-cors==6.0.5 werkzeug==3.1.9)
+moto=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server/moto-$moto_version
 
 main() {
   case "${1:-}" in
@@ -43,9 +50,11 @@ up() {
     need_free_port "$kafka_port" Kafka MCP_KAFKA_PORT
     need_free_port $((kafka_port + 1)) "Kafka's controller" MCP_KAFKA_PORT
   fi
+  s3_is_up || need_free_port "$s3_port" S3 MCP_S3_PORT
   postgres_is_up || start_postgres
   redis_is_up || start_redis
   kafka_is_up || start_kafka
+  s3_is_up || start_s3
   status
 }
 
@@ -62,7 +71,11 @@ down() {
     kill -KILL "$(cat "$kafka_dir/pid")" 2>/dev/null || true
     wait_until "Kafka stops" kafka_is_gone
   fi
-  rm -rf "$postgres_dir" "$redis_dir" "$kafka_dir"
+  if s3_is_running; then
+    kill -KILL "$(cat "$s3_dir/pid")" 2>/dev/null || true
+    wait_until "S3 stops" s3_is_gone
+  fi
+  rm -rf "$postgres_dir" "$redis_dir" "$kafka_dir" "$s3_dir"
   status || true
 }
 
@@ -71,6 +84,7 @@ status() {
   if postgres_is_up; then say "Postgres: up on 127.0.0.1:$postgres_port"; else say "Postgres: down"; all=1; fi
   if redis_is_up; then say "Redis: up on 127.0.0.1:$redis_port"; else say "Redis: down"; all=1; fi
   if kafka_is_up; then say "Kafka: up on 127.0.0.1:$kafka_port"; else say "Kafka: down"; all=1; fi
+  if s3_is_up; then say "S3: up on 127.0.0.1:$s3_port"; else say "S3: down"; all=1; fi
   return $all
 }
 
@@ -79,6 +93,7 @@ print_env() {
   echo "export TEST_REDIS_URL=redis://127.0.0.1:$redis_port"
   echo "export TEST_KAFKA_BROKERS=127.0.0.1:$kafka_port"
   echo "export TEST_KAFKA_LIBS=$kafka_libs"
+  echo "export TEST_S3_URL=http://127.0.0.1:$s3_port"
 }
 
 # --- Postgres
@@ -217,6 +232,49 @@ CONF
   touch "$kafka_dir/ready"
 }
 
+# --- S3
+
+s3_is_running() { [ -e "$s3_dir/pid" ] && kill -0 "$(cat "$s3_dir/pid")" 2>/dev/null; }
+s3_is_gone() { ! s3_is_running; }
+s3_is_up() { s3_is_running && s3_answers; }
+# Asked for a page that only moto has.
+s3_answers() {
+  # shellcheck disable=SC2016
+  timeout 5 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET /moto-api/ HTTP/1.0\r\n\r\n" >&3 && head -n 1 <&3' \
+    "$s3_port" 2>/dev/null | grep -q "^HTTP/[0-9.]* 200 "
+}
+
+# Debian's Python comes without what makes an environment.
+python_makes_environments() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+# An environment counts while the Python that made it is there.
+moto_is_fetched() { [ -e "$moto/complete-1" ] && [ -x "$moto/bin/python" ]; }
+
+fetch_moto() {
+  ! moto_is_fetched || return 0
+  python_makes_environments || apt_install python3 python3-venv
+  python_makes_environments || die "$(command -v python3) cannot make environments: it has no ensurepip"
+  say "Fetching moto $moto_version from PyPI into $moto (some 320 MB, once)"
+  rm -rf "$moto"
+  mkdir -p "$(dirname "$moto")"
+  python3 -m venv "$moto" >&2 || die "Python cannot make an environment in $moto"
+  "$moto/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "${moto_packages[@]}" >&2 ||
+    die "pip cannot fetch moto"
+  touch "$moto/complete-1"
+}
+
+start_s3() {
+  s3_is_gone || kill -KILL "$(cat "$s3_dir/pid")"
+  wait_until "the S3 before this one is gone" s3_is_gone
+  rm -rf "$s3_dir"
+  mkdir -m 700 "$s3_dir"
+  # Large objects go to its temporary folder.
+  (cd "$s3_dir" && TMPDIR=$s3_dir exec setsid "$moto/bin/python" -m moto.server -H 127.0.0.1 -p "$s3_port") \
+    >"$s3_dir/log" 2>&1 </dev/null 9>&- &
+  echo $! >"$s3_dir/pid"
+  wait_longer "S3 answers" s3_answers
+}
+
 # --- all of them
 
 install_services() {
@@ -235,6 +293,7 @@ install_services() {
     done
   fi
   fetch_kafka
+  fetch_moto
   local version
   version=$("$(postgres_bin)/postgres" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/')
   [ "$version" -ge 15 ] || die "Postgres 15 or newer is needed, found $version"
@@ -259,7 +318,7 @@ need_free_port() {
 }
 
 wait_until() { wait_for 10 "$@"; }
-# A JVM on a busy machine takes its time.
+# A JVM on a busy machine takes its time, and Python does.
 wait_longer() { wait_for 90 "$@"; }
 
 wait_for() {

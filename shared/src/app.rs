@@ -83,15 +83,18 @@ async fn store(vars: &Vars) -> Result<Arc<dyn Store>, StartError> {
 /// An event store that wakes the relay after each commit, where `OUTBOX_RELAY_FUNCTION` names one.
 #[cfg(feature = "aws")]
 #[cfg_attr(feature = "invoke", expect(clippy::unnecessary_wraps, reason = "without that feature it may fail"))]
-fn waking(vars: &Vars, store: Arc<dyn Store>) -> Result<Arc<dyn crate::store::EventStore>, ConfigError> {
+fn waking(
+    vars: &Vars,
+    store: Arc<dyn Store>,
+    breakers: &crate::breaker::Breakers,
+) -> Result<Arc<dyn crate::store::EventStore>, ConfigError> {
     use crate::platform::config::relay_function;
 
     match relay_function(vars) {
         None => Ok(store),
         #[cfg(feature = "invoke")]
         Some(name) => {
-            let relay =
-                Arc::new(crate::bus::wake::RelayFunction::new(name, Arc::new(crate::platform::clock::SystemClock)));
+            let relay = Arc::new(crate::bus::wake::RelayFunction::new(name, breakers));
             Ok(Arc::new(crate::store::after_commit::AfterCommit::new(store, vec![relay])))
         }
         #[cfg(not(feature = "invoke"))]
@@ -101,7 +104,7 @@ fn waking(vars: &Vars, store: Arc<dyn Store>) -> Result<Arc<dyn crate::store::Ev
 
 /// A setting asks for a part that this build does not have.
 #[cfg_attr(
-    all(feature = "sqlite", feature = "postgres", feature = "redis", feature = "kafka"),
+    all(feature = "sqlite", feature = "postgres", feature = "redis", feature = "elasticache", feature = "kafka"),
     expect(dead_code, reason = "all is built")
 )]
 fn not_built(name: &'static str, part: &str) -> ConfigError {

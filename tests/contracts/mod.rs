@@ -5,6 +5,7 @@
 pub(crate) mod build;
 mod bus;
 mod cache;
+mod circuits;
 mod doubles;
 mod event_store;
 mod fixture;

@@ -2,8 +2,11 @@
 //! Redis behind them.
 
 mod admin;
+mod elasticache;
 mod graphql;
 mod price_poller;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -29,22 +32,25 @@ impl Deployment {
     }
 
     async fn start(&self, function: &str) -> Lambda {
+        self.start_with(function, &[]).await
+    }
+
+    /// The same with more variables, or others.
+    async fn start_with(&self, function: &str, more: &[(&str, &str)]) -> Lambda {
         let (redis, prices) = (redis_url(), self.coingecko.url());
-        Lambda::start(
-            function,
-            &[
-                ("DATABASE_URL", self.database.as_str()),
-                ("REDIS_URL", redis.as_str()),
-                ("JWT_SECRET", SECRET),
-                ("PRICE_SOURCES", "coingecko"),
-                ("COINGECKO_URL", prices.as_str()),
-                ("COINGECKO_API_KEY", "the-key-of-coingecko"),
-                // Coins that no other test asks for: they share a Redis.
-                ("PRICE_COINS", "coin-90,coin-91,coin-92"),
-                ("PRICE_POLL_SECONDS", "60"),
-            ],
-        )
-        .await
+        let mut variables = BTreeMap::from([
+            ("DATABASE_URL", self.database.as_str()),
+            ("REDIS_URL", redis.as_str()),
+            ("JWT_SECRET", SECRET),
+            ("PRICE_SOURCES", "coingecko"),
+            ("COINGECKO_URL", prices.as_str()),
+            ("COINGECKO_API_KEY", "the-key-of-coingecko"),
+            // Coins that no other test asks for: they share a Redis.
+            ("PRICE_COINS", "coin-90,coin-91,coin-92"),
+            ("PRICE_POLL_SECONDS", "60"),
+        ]);
+        variables.extend(more.iter().copied());
+        Lambda::start(function, &variables.into_iter().collect::<Vec<_>>()).await
     }
 
     /// The number that a query counts.

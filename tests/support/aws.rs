@@ -1,5 +1,5 @@
-//! The few AWS APIs that functions call themselves, as far as they call them: Lambda's asynchronous `Invoke`, and MSK's
-//! `GetBootstrapBrokers`. Not checked: signatures and permissions.
+//! The few AWS APIs that functions call themselves, as far as they call them: Lambda's asynchronous `Invoke`, MSK's
+//! `GetBootstrapBrokers`, and ElastiCache's `DescribeReplicationGroups`. Not checked: signatures and permissions.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,6 +13,10 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+/// The only replication group that there is.
+pub const REPLICATION_GROUP: &str = "mcp-redis";
+const ELASTICACHE: &str = "http://elasticache.amazonaws.com/doc/2015-02-02/";
+
 /// Plays AWS. Ends when dropped.
 #[derive(Debug)]
 pub struct Aws {
@@ -24,19 +28,31 @@ pub struct Aws {
 #[derive(Clone)]
 struct Shared {
     brokers: String,
+    /// `HOST:PORT` of [`REPLICATION_GROUP`]'s primary and of its reader, if there is that group.
+    redis: Option<String>,
     invoked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Aws {
     /// One whose clusters all have these brokers.
     pub async fn start(brokers: &str) -> Self {
+        Self::serve(brokers, None).await
+    }
+
+    /// One with a [`REPLICATION_GROUP`] whose primary and reader are both at `address` (`HOST:PORT`).
+    pub async fn with_redis(address: &str) -> Self {
+        Self::serve("", Some(address.to_owned())).await
+    }
+
+    async fn serve(brokers: &str, redis: Option<String>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a loopback port");
         let url = format!("http://{}", listener.local_addr().expect("a bound port"));
-        let shared = Shared { brokers: brokers.to_owned(), invoked: Arc::default() };
+        let shared = Shared { brokers: brokers.to_owned(), redis, invoked: Arc::default() };
         let invoked = shared.invoked.clone();
         let routes = Router::new()
             .route("/2015-03-31/functions/{name}/invocations", post(invoke))
             .route("/v1/clusters/{arn}/bootstrap-brokers", get(bootstrap_brokers))
+            .route("/", post(query))
             .with_state(shared);
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, routes).await.expect("it serves") });
@@ -68,4 +84,45 @@ async fn bootstrap_brokers(State(shared): State<Shared>, Path(arn): Path<String>
     }
     let answer = json!({ "bootstrapBrokerString": shared.brokers, "bootstrapBrokerStringTls": "tls.invalid:9094" });
     ([("content-type", "application/json")], answer.to_string()).into_response()
+}
+
+/// The APIs that are called by a form: ElastiCache's.
+async fn query(State(shared): State<Shared>, form: String) -> Response {
+    let field = |name: &str| form.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    if field("Action") != Some("DescribeReplicationGroups") || field("Version") != Some("2015-02-02") {
+        return xml(StatusCode::BAD_REQUEST, error("InvalidAction", "only DescribeReplicationGroups"));
+    }
+    let known = field("ReplicationGroupId") == Some(REPLICATION_GROUP);
+    match shared.redis.as_deref().and_then(|address| address.rsplit_once(':')).filter(|_| known) {
+        Some((host, port)) => xml(StatusCode::OK, described(host, port)),
+        None => xml(StatusCode::NOT_FOUND, error("ReplicationGroupNotFoundFault", "no such replication group")),
+    }
+}
+
+/// A group without cluster mode: one shard of a primary and a replica.
+fn described(host: &str, port: &str) -> String {
+    let endpoint = format!("<Address>{host}</Address><Port>{port}</Port>");
+    format!(
+        r#"<DescribeReplicationGroupsResponse xmlns="{ELASTICACHE}"><DescribeReplicationGroupsResult><ReplicationGroups>
+<ReplicationGroup>
+  <ReplicationGroupId>{REPLICATION_GROUP}</ReplicationGroupId><Status>available</Status>
+  <ClusterEnabled>false</ClusterEnabled><TransitEncryptionEnabled>false</TransitEncryptionEnabled>
+  <NodeGroups><NodeGroup>
+    <NodeGroupId>0001</NodeGroupId><Status>available</Status>
+    <PrimaryEndpoint>{endpoint}</PrimaryEndpoint><ReaderEndpoint>{endpoint}</ReaderEndpoint>
+  </NodeGroup></NodeGroups>
+</ReplicationGroup>
+</ReplicationGroups></DescribeReplicationGroupsResult></DescribeReplicationGroupsResponse>"#
+    )
+}
+
+fn error(code: &str, message: &str) -> String {
+    format!(
+        r#"<ErrorResponse xmlns="{ELASTICACHE}"><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>
+<RequestId>test</RequestId></ErrorResponse>"#
+    )
+}
+
+fn xml(status: StatusCode, body: String) -> Response {
+    (status, [("content-type", "text/xml")], body).into_response()
 }

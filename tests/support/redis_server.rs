@@ -1,8 +1,10 @@
 //! A Redis that one test owns: it may kill it without hurting another test.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use std::path::Path;
 
+use uuid::Uuid;
+
+use crate::certificates::Certificates;
 use crate::eventually::eventually;
 use crate::folder::Folder;
 use crate::ports::free_port;
@@ -12,6 +14,7 @@ use crate::process::{Process, command};
 #[derive(Debug)]
 pub struct RedisServer {
     port: u16,
+    tls: Option<Tls>,
     // Before the folder, so that it is dropped, and killed, first.
     process: Process,
     folder: Folder,
@@ -20,21 +23,42 @@ pub struct RedisServer {
 impl RedisServer {
     /// A running one.
     pub async fn start() -> Self {
-        let (port, folder) = (free_port(), Folder::new("redis"));
-        let process = run(port, &folder);
-        let mut server = Self { port, folder, process };
+        Self::start_on(Folder::new("redis"), None).await
+    }
+
+    /// A running one that talks TLS only and asks for a password.
+    pub async fn start_with_tls() -> Self {
+        let folder = Folder::new("redis-tls");
+        let tls = Tls::in_folder(folder.path()).await;
+        Self::start_on(folder, Some(tls)).await
+    }
+
+    async fn start_on(folder: Folder, tls: Option<Tls>) -> Self {
+        let port = free_port();
+        let way = tls.as_ref().map_or_else(|| format!("port {port}\n"), |tls| tls.settings(port));
+        configure(folder.path(), &way);
+        let process = run(folder.path());
+        let mut server = Self { port, tls, process, folder };
         server.answers().await;
         server
     }
 
-    /// Its address, the same over all restarts.
+    /// Its address, the same over all restarts; with TLS, with the password.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        match &self.tls {
+            None => format!("redis://127.0.0.1:{}", self.port),
+            Some(tls) => format!("rediss://:{}@127.0.0.1:{}", tls.password, self.port),
+        }
     }
 
     /// Its address as `host:port`, for a proxy.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The certificate, in PEM, of the authority that its own is from. Only one with TLS has it.
+    pub fn ca(&self) -> &Path {
+        self.tls.as_ref().expect("it was started with TLS").ca()
     }
 
     /// Ends it as `kill -9` does.
@@ -51,34 +75,80 @@ impl RedisServer {
     /// Starts it again, on the same port.
     pub async fn restart(&mut self) {
         self.kill().await;
-        self.process = run(self.port, &self.folder);
+        self.process = run(self.folder.path());
         self.answers().await;
     }
 
     async fn answers(&mut self) {
-        let (address, process) = (self.address(), &mut self.process);
-        eventually("Redis answers", || {
-            let state = if process.is_running() { Ok(()) } else { Err(process.output().text()) };
-            let address = address.clone();
-            async move {
-                state?;
-                ping(&address).await.map_err(|error| error.to_string())
-            }
-        })
-        .await;
+        answers(self.port, self.tls.as_ref(), &mut self.process).await;
     }
 }
 
-fn run(port: u16, folder: &Folder) -> Process {
-    let port = port.to_string();
-    let arguments = ["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"];
-    Process::start("redis-server", command("redis-server").args(arguments).current_dir(folder.path()))
+/// How a Redis is reached that talks TLS only, and the password that it asks for.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    certificates: Certificates,
+    pub(crate) password: String,
 }
 
-async fn ping(address: &str) -> std::io::Result<()> {
-    let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(b"PING\r\n").await?;
-    let mut answer = [0; 7];
-    stream.read_exact(&mut answer).await?;
-    if answer == *b"+PONG\r\n" { Ok(()) } else { Err(std::io::ErrorKind::InvalidData.into()) }
+impl Tls {
+    pub(crate) async fn in_folder(folder: &Path) -> Self {
+        Self { certificates: Certificates::in_folder(folder).await, password: Uuid::now_v7().simple().to_string() }
+    }
+
+    pub(crate) fn ca(&self) -> &Path {
+        self.certificates.ca()
+    }
+
+    /// The lines of `redis.conf`. A client shows no certificate, as none does to ElastiCache.
+    pub(crate) fn settings(&self, port: u16) -> String {
+        let Self { certificates, password } = self;
+        let (ca, server, key) =
+            (certificates.ca().display(), certificates.server().display(), certificates.key().display());
+        format!(
+            "port 0\ntls-port {port}\ntls-auth-clients no\n\
+             tls-ca-cert-file {ca}\ntls-cert-file {server}\ntls-key-file {key}\n\
+             requirepass {password}\n"
+        )
+    }
+}
+
+/// Writes the `redis.conf` of a node that keeps no data on disk, with these settings besides.
+pub(crate) fn configure(folder: &Path, settings: &str) {
+    let text = format!("bind 127.0.0.1\nsave \"\"\nappendonly no\n{settings}");
+    std::fs::write(folder.join("redis.conf"), text).expect("a folder can be written");
+}
+
+/// Starts what was configured in the folder.
+pub(crate) fn run(folder: &Path) -> Process {
+    Process::start("redis-server", command("redis-server").arg("redis.conf").current_dir(folder))
+}
+
+/// Waits until it answers.
+pub(crate) async fn answers(port: u16, tls: Option<&Tls>, process: &mut Process) {
+    eventually("Redis answers", || {
+        let state = if process.is_running() { Ok(()) } else { Err(process.output().text()) };
+        async move {
+            state?;
+            let answer = cli(port, tls, &["PING"]).await?;
+            if answer == "PONG" { Ok(()) } else { Err(answer) }
+        }
+    })
+    .await;
+}
+
+/// What `redis-cli` prints. An error is what keeps it from the server; a server's refusal is an answer.
+pub(crate) async fn cli(port: u16, tls: Option<&Tls>, arguments: &[&str]) -> Result<String, String> {
+    let mut cli = command("redis-cli");
+    cli.args(["-h", "127.0.0.1", "-p", &port.to_string()]);
+    if let Some(tls) = tls {
+        cli.arg("--tls").arg("--cacert").arg(tls.ca()).env("REDISCLI_AUTH", &tls.password);
+    }
+    let ended = cli.args(arguments).output().await.map_err(|error| format!("redis-cli: {error}"))?;
+    let text = |bytes| String::from_utf8_lossy(bytes).trim().to_owned();
+    if ended.status.success() {
+        Ok(text(&ended.stdout))
+    } else {
+        Err(format!("{}\n{}", text(&ended.stdout), text(&ended.stderr)))
+    }
 }

@@ -1,5 +1,5 @@
-//! The Postgres, Redis and Kafka that all tests share (`scripts/services.sh`), each test in a corner of its own. A service that is
-//! not there fails the test: it is never skipped.
+//! The Postgres, Redis, Kafka and S3 API that all tests share (`scripts/services.sh`), each test in a corner of its own. A service
+//! that is not there fails the test: it is never skipped.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
@@ -22,6 +22,11 @@ pub fn kafka_brokers() -> String {
 /// The folder with Kafka's jars.
 pub fn kafka_libs() -> String {
     service("TEST_KAFKA_LIBS")
+}
+
+/// The endpoint of the shared S3 API, with the bucket in the path. It is moto's: in memory, and it takes any credentials.
+pub fn s3_url() -> String {
+    service("TEST_S3_URL")
 }
 
 /// A prefix for the topics of one test.

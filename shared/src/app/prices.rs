@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use super::StartError;
 use super::redis::Redis;
-use crate::cache::{Cache, CacheTier, MEMORY_LIFE, MemoryTier};
+use crate::breaker::Breakers;
+use crate::cache::{Cache, MemoryTier};
 use crate::domain::coin::Coin;
 use crate::platform::clock::{Clock, SystemClock};
-use crate::platform::config::{PriceConfig, SourceKind, Vars};
+use crate::platform::config::{PriceConfig, SourceKind, Vars, cold_bucket};
 use crate::services::poll::{Poller, polled_coins};
 use crate::services::prices::PriceCache;
 #[cfg(feature = "graphql")]
@@ -28,12 +29,13 @@ pub async fn price_poller(vars: &Vars) -> Result<Poller, StartError> {
     super::begin(vars)?;
     let shared = Shared::new(vars, Redis::from_vars(vars)?.as_ref())?;
     let store = super::store(vars).await?;
-    Ok(shared.poller(super::waking(vars, store.clone())?, store))
+    Ok(shared.poller(super::waking(vars, store.clone(), &shared.breakers)?, store))
 }
 
 /// What the services of one process share.
 pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) breakers: Arc<Breakers>,
     pub(super) cache: Arc<Cache>,
     pub(super) config: PriceConfig,
     pub(super) coins: Vec<Coin>,
@@ -44,8 +46,10 @@ impl Shared {
     pub(super) fn new(vars: &Vars, redis: Option<&Redis>) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = PriceConfig::from_vars(vars)?;
-        let cache = Arc::new(cache(redis, &clock));
-        Ok(Self { coins: polled_coins(&config)?, sources: Arc::new(sources(&config, &clock)?), clock, cache, config })
+        let breakers = Arc::new(Breakers::new(clock.clone(), redis.map(Redis::circuits)));
+        let cache = Arc::new(cache(vars, redis, &clock, &breakers)?);
+        let sources = Arc::new(sources(&config, &clock, &breakers)?);
+        Ok(Self { coins: polled_coins(&config)?, sources, clock, breakers, cache, config })
     }
 
     #[cfg(feature = "graphql")]
@@ -71,14 +75,28 @@ impl Shared {
     }
 }
 
-/// The cache: in this process, and behind it Redis.
-fn cache(redis: Option<&Redis>, clock: &Arc<dyn Clock>) -> Cache {
-    let memory: Arc<dyn CacheTier> = Arc::new(MemoryTier::new(MEMORY_BYTES, clock.clone()));
-    Cache::new([(memory, MEMORY_LIFE)].into_iter().chain(redis.map(Redis::tier)), clock.clone())
+/// The cache: in this process, behind it Redis, and behind that S3.
+fn cache(vars: &Vars, redis: Option<&Redis>, clock: &Arc<dyn Clock>, breakers: &Breakers) -> Result<Cache, StartError> {
+    let cache = Cache::new(MemoryTier::new(MEMORY_BYTES, clock.clone()), clock.clone());
+    let cache = match redis {
+        Some(redis) => redis.behind(cache, breakers),
+        None => cache,
+    };
+    match cold_bucket(vars)? {
+        None => Ok(cache),
+        #[cfg(feature = "s3")]
+        Some(bucket) => {
+            use crate::cache::{S3Tier, TierOptions};
+
+            Ok(cache.before(Arc::new(S3Tier::new(bucket, "cache/")), TierOptions::s3(), breakers))
+        }
+        #[cfg(not(feature = "s3"))]
+        Some(_) => Err(super::not_built("CACHE_S3_BUCKET", "S3").into()),
+    }
 }
 
 /// The sources, in the order in which they are asked.
-fn sources(config: &PriceConfig, clock: &Arc<dyn Clock>) -> Result<OrderedSources, StartError> {
+fn sources(config: &PriceConfig, clock: &Arc<dyn Clock>, breakers: &Breakers) -> Result<OrderedSources, StartError> {
     let http = HttpClient::new(HttpOptions::default(), clock.clone())
         .map_err(|error| StartError::Failed(format!("the HTTP client: {error}")))?;
     let source = |kind: &SourceKind| -> (Arc<dyn PriceSource>, crate::breaker::Options) {
@@ -93,5 +111,5 @@ fn sources(config: &PriceConfig, clock: &Arc<dyn Clock>) -> Result<OrderedSource
             SourceKind::Simulated => (Arc::new(Simulated::new(clock.clone())), Simulated::breaker_options()),
         }
     };
-    Ok(OrderedSources::new(config.sources.iter().map(source), clock))
+    Ok(OrderedSources::new(config.sources.iter().map(source), clock, breakers))
 }

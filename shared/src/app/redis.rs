@@ -1,14 +1,19 @@
 //! Redis, where it is configured: behind the cache in this process, and before its limiter.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::cache::CacheTier;
+use crate::breaker::{Breakers, SharedCircuits};
+use crate::cache::Cache;
+#[cfg(feature = "redis")]
+use crate::cache::{Companion, RedisTier, TierOptions};
 #[cfg(feature = "graphql")]
 use crate::limits::RateLimiter;
-use crate::platform::config::{ConfigError, RedisConfig, Vars};
+use crate::platform::config::{ConfigError, RedisServers, Vars};
 #[cfg(feature = "redis")]
-use crate::platform::redis::{RedisClient, RedisOptions};
+use crate::platform::{
+    config::RedisEndpoint,
+    redis::{RedisClient, RedisOptions},
+};
 
 /// The connections of one process.
 #[cfg(feature = "redis")]
@@ -25,16 +30,44 @@ pub(super) enum Redis {}
 impl Redis {
     /// The Redis that the variables name; `None` where they name none.
     pub(super) fn from_vars(vars: &Vars) -> Result<Option<Self>, ConfigError> {
-        let Some(config) = RedisConfig::from_vars(vars)? else { return Ok(None) };
-        let open = |endpoint| RedisClient::new(endpoint, RedisOptions::default()).map(Arc::new);
-        Ok(Some(Self { primary: open(&config.primary)?, reader: config.reader.as_ref().map(open).transpose()? }))
+        match RedisServers::from_vars(vars)? {
+            None => Ok(None),
+            Some(RedisServers::Listed(config)) => {
+                let reader = config.reader.as_ref().map(client).transpose()?;
+                Ok(Some(Self { primary: client(&config.primary)?, reader }))
+            }
+            #[cfg(feature = "elasticache")]
+            Some(RedisServers::ReplicationGroup(group)) => Self::of_group(group).map(Some),
+            #[cfg(not(feature = "elasticache"))]
+            Some(servers @ RedisServers::ReplicationGroup(_)) => {
+                Err(super::not_built(servers.variable(), "asking ElastiCache for endpoints"))
+            }
+        }
     }
 
-    /// Its tier of the cache, and the longest that an entry stays there.
-    pub(super) fn tier(&self) -> (Arc<dyn CacheTier>, Duration) {
-        use crate::cache::{REDIS_LIFE, RedisTier};
+    /// A group of ElastiCache. AWS is asked when the first connection is opened, not by a process that starts.
+    #[cfg(feature = "elasticache")]
+    fn of_group(group: crate::platform::config::ReplicationGroup) -> Result<Self, ConfigError> {
+        use crate::platform::redis::{Role, elasticache};
 
-        (Arc::new(RedisTier::new(self.primary.clone(), self.reader.clone(), "cache:")), REDIS_LIFE)
+        let reader = group.reader.as_ref().map(client).transpose()?;
+        let discovery = elasticache::discovery(group);
+        let found = |role| Arc::new(RedisClient::discovered(&discovery, role, RedisOptions::default()));
+        Ok(Self { primary: found(Role::Primary), reader: Some(reader.unwrap_or_else(|| found(Role::Reader))) })
+    }
+
+    /// The cache with Redis behind it.
+    pub(super) fn behind(&self, cache: Cache, breakers: &Breakers) -> Cache {
+        let tier = Arc::new(RedisTier::new(self.primary.clone(), self.reader.clone(), "cache:"));
+        let options = TierOptions::redis();
+        let breaker = breakers.get(options.breaker.clone());
+        let beside = Companion { stamps: tier.clone(), leases: tier.clone(), breaker };
+        cache.before(tier, options, breakers).beside(beside)
+    }
+
+    /// Where breakers share their state.
+    pub(super) fn circuits(&self) -> Arc<dyn SharedCircuits> {
+        Arc::new(crate::breaker::RedisCircuits::new(self.primary.clone(), "circuit:"))
     }
 
     /// Its limiter.
@@ -44,17 +77,26 @@ impl Redis {
     }
 }
 
+#[cfg(feature = "redis")]
+fn client(endpoint: &RedisEndpoint) -> Result<Arc<RedisClient>, ConfigError> {
+    RedisClient::new(endpoint, RedisOptions::default()).map(Arc::new)
+}
+
 #[cfg(not(feature = "redis"))]
 impl Redis {
     /// `None` where the variables name no Redis; where they do, that this build has none.
     pub(super) fn from_vars(vars: &Vars) -> Result<Option<Self>, ConfigError> {
-        match RedisConfig::from_vars(vars)? {
+        match RedisServers::from_vars(vars)? {
             None => Ok(None),
-            Some(config) => Err(super::not_built(config.primary.variable, "Redis")),
+            Some(servers) => Err(super::not_built(servers.variable(), "Redis")),
         }
     }
 
-    pub(super) fn tier(&self) -> (Arc<dyn CacheTier>, Duration) {
+    pub(super) fn behind(&self, _: Cache, _: &Breakers) -> Cache {
+        match *self {}
+    }
+
+    pub(super) fn circuits(&self) -> Arc<dyn SharedCircuits> {
         match *self {}
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
+use reqwest::Url;
 
 use super::prices::Shared;
 use super::redis::Redis;
@@ -16,6 +17,7 @@ use crate::platform::config::{AuthConfig, HttpConfig, LimitsConfig, Vars};
 use crate::services::context::Contexts;
 use crate::services::emotion::Emotions;
 use crate::services::memory::Memories;
+use crate::sources::issuer::IssuerKeys;
 use crate::store::{EventStore, Store};
 
 /// The callers that the limiter in this process remembers.
@@ -29,7 +31,7 @@ const CALLERS: usize = 10_000;
 pub async fn graphql(vars: &Vars) -> Result<Router, StartError> {
     super::begin(vars)?;
     let parts = Parts::new(vars, AuthConfig::from_vars(vars)?).await?;
-    parts.router(vars, super::waking(vars, parts.store.clone())?, Feed::default())
+    parts.router(vars, super::waking(vars, parts.store.clone(), &parts.shared.breakers)?, Feed::default())
 }
 
 /// What both have in common.
@@ -62,16 +64,29 @@ impl Parts {
         };
         let http = Http {
             graph: Graph::new(services, http.production).map_err(StartError::Failed)?,
-            verifier: Arc::new(Verifier::new(&self.auth, clock.clone())?),
+            verifier: Arc::new(self.verifier()?),
             limiter: limits.enabled.then(|| self.limiter.clone()),
             limits,
             cache: self.shared.cache.clone(),
+            breakers: self.shared.breakers.clone(),
+            measured: vec![self.shared.cache.clone(), self.shared.breakers.clone()],
             store: self.store.clone(),
             clock,
             graphql_enabled: http.graphql_enabled,
             local: !http.production,
         };
         Ok(http.router())
+    }
+}
+
+impl Parts {
+    fn verifier(&self) -> Result<Verifier, StartError> {
+        let Shared { clock, breakers, .. } = &self.shared;
+        let keys = |url: &Url| match IssuerKeys::new(url.clone(), clock.clone(), breakers) {
+            Ok(keys) => Ok(Arc::new(keys) as _),
+            Err(error) => Err(StartError::Failed(format!("the HTTP client: {error}"))),
+        };
+        Verifier::new(&self.auth, clock.clone(), keys)
     }
 }
 

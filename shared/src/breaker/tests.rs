@@ -13,8 +13,14 @@ struct Fixture {
 }
 
 fn fixture() -> Fixture {
+    fixture_with(|_| {})
+}
+
+fn fixture_with(change: impl FnOnce(&mut Options)) -> Fixture {
     let clock = ManualClock::at(DateTime::UNIX_EPOCH);
-    let breaker = CircuitBreaker::new(Options::new("test"), Arc::new(clock.clone()));
+    let mut options = Options::new("test");
+    change(&mut options);
+    let breaker = CircuitBreaker::new(options, Arc::new(clock.clone()));
     Fixture { clock, breaker }
 }
 
@@ -142,7 +148,7 @@ async fn a_call_that_takes_too_long_is_a_failure() {
 async fn an_error_that_does_not_count_is_returned_and_is_a_success() {
     let it = fixture();
     for _ in 0..20 {
-        let answer = it.breaker.call_counting(ready(Err::<(), _>("refused")), |_| false).await;
+        let answer = it.breaker.call_filtered(ready(Err::<(), _>("refused")), |_| true).await;
         assert_eq!(answer, Err(BreakerError::Failed("refused")));
     }
     assert_eq!(it.breaker.state(), State::Closed);
@@ -159,4 +165,131 @@ async fn a_clock_that_is_set_back_does_not_prolong_the_opening() {
     assert_eq!(answer, Err(BreakerError::Open { retry_after: Duration::from_secs(10) }));
     it.advance(10_000);
     it.succeed().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_dropped_call_is_counted_and_says_nothing_about_the_service() {
+    let it = fixture_with(|options| options.capacity = Some(1));
+    for _ in 0..20 {
+        drop(Box::pin(it.breaker.call(pending::<Result<(), &str>>())).now_or_never());
+    }
+    // One that never began is none.
+    drop(it.breaker.call(pending::<Result<(), &str>>()));
+    let statistics = it.breaker.statistics();
+    assert_eq!((statistics.fires, statistics.cancelled, statistics.failures), (20, 20, 0));
+    // The room is there again, and the rate is that of the calls that ended.
+    for _ in 0..3 {
+        it.succeed().await.unwrap();
+    }
+    for _ in 0..4 {
+        it.fail().await.unwrap_err();
+    }
+    assert_eq!(it.breaker.state(), State::Open);
+}
+
+#[tokio::test]
+async fn calls_that_answer_too_late_open_it() {
+    let it = fixture_with(|options| {
+        options.slow_calls = Some(SlowCalls { duration: Duration::from_secs(1), threshold_percentage: 50 });
+    });
+    for (millis, state) in
+        [(1_000, State::Closed), (1_000, State::Closed), (1_001, State::Closed), (1_001, State::Closed)]
+    {
+        it.breaker.call(async { Ok::<_, ()>(it.advance(millis)) }).await.unwrap();
+        assert_eq!(it.breaker.state(), state);
+    }
+    it.breaker.call(async { Ok::<_, ()>(it.advance(1_500)) }).await.unwrap();
+    assert_eq!(it.breaker.state(), State::Open);
+    assert_eq!(it.breaker.statistics().slow, 3);
+    it.advance(30_000);
+    it.breaker.call(async { Ok::<_, ()>(it.advance(1_500)) }).await.unwrap();
+    assert_eq!(it.breaker.state(), State::Open, "a slow trial is none that succeeded");
+}
+
+#[tokio::test]
+async fn with_several_permits_each_must_succeed() {
+    let it = fixture_with(|options| options.half_open_permits = 2);
+    it.half_open().await;
+    it.succeed().await.unwrap();
+    assert_eq!(it.breaker.state(), State::HalfOpen);
+    it.succeed().await.unwrap();
+    assert_eq!(it.breaker.state(), State::Closed);
+
+    let it = fixture_with(|options| options.half_open_permits = 2);
+    it.half_open().await;
+    let one = Box::pin(it.breaker.call(pending::<Result<(), &str>>()));
+    let other = Box::pin(it.breaker.call(pending::<Result<(), &str>>()));
+    let mut both = [one, other];
+    assert!(both.iter_mut().all(|call| call.as_mut().now_or_never().is_none()));
+    assert!(matches!(it.succeed().await, Err(BreakerError::Open { .. })));
+}
+
+#[tokio::test]
+async fn the_time_open_doubles_while_the_service_stays_down_and_starts_anew_after_it_was_up() {
+    let it = fixture_with(|options| {
+        options.reset_backoff = Backoff { factor: 2, longest: Duration::from_secs(100), jitter_percentage: 0 };
+    });
+    it.open().await;
+    for seconds in [30, 60, 100, 100] {
+        it.advance(seconds * 1_000 - 1);
+        assert_eq!(it.breaker.state(), State::Open);
+        it.advance(1);
+        assert_eq!(it.breaker.state(), State::HalfOpen);
+        it.fail().await.unwrap_err();
+    }
+    it.advance(100_000);
+    it.succeed().await.unwrap();
+    it.open().await;
+    it.advance(30_000);
+    assert_eq!(it.breaker.state(), State::HalfOpen);
+}
+
+#[tokio::test]
+async fn isolated_it_stays_so_until_it_is_closed() {
+    let it = fixture();
+    it.breaker.isolate();
+    it.advance(3_600_000);
+    assert!(matches!(it.succeed().await, Err(BreakerError::Open { .. })));
+    it.breaker.open();
+    it.advance(3_600_000);
+    assert_eq!(it.breaker.state(), State::Isolated);
+    it.breaker.close();
+    it.succeed().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_fallback_gets_the_arguments_and_the_error() {
+    let it = fixture();
+    let answer = async |fails: bool, passes: bool| {
+        let call = |n: i32| ready(if fails { Err("no") } else { Ok(n + 1) });
+        let fallback = |n: i32, error: BreakerError<&'static str>| {
+            ready(match error {
+                BreakerError::Failed("no") => Ok(-n),
+                error => Err(error),
+            })
+        };
+        it.breaker.call_or(41, call, |_| passes, fallback).await
+    };
+    assert_eq!(answer(false, false).await, Ok(42));
+    assert_eq!(answer(true, false).await, Ok(-41));
+    assert_eq!(answer(true, true).await, Err(BreakerError::Failed("no")));
+    assert_eq!(it.breaker.statistics().fallbacks, 1);
+}
+
+#[tokio::test]
+async fn latencies_are_those_of_the_calls_in_the_window() {
+    let it = fixture();
+    for millis in [10, 20, 30, 40] {
+        it.breaker.call(async { Ok::<_, ()>(it.advance(millis)) }).await.unwrap();
+    }
+    let latency = it.breaker.statistics().latency;
+    let near = |time: Duration, millis: u64| {
+        time.abs_diff(Duration::from_millis(millis)) <= Duration::from_millis(millis) / 16
+    };
+    assert!(
+        near(latency.percentile(0.5), 20) && near(latency.percentile(1.0), 40) && near(latency.mean(), 25),
+        "{latency:?}"
+    );
+    it.advance(10_000);
+    assert_eq!(it.breaker.statistics().latency.percentile(1.0), Duration::ZERO);
 }

@@ -44,8 +44,7 @@ mod invoke {
     use tokio::sync::OnceCell;
 
     use super::{BoxFuture, CommitListener, RecordedEvent};
-    use crate::breaker::{BreakerError, CircuitBreaker, Options};
-    use crate::platform::clock::Clock;
+    use crate::breaker::{BreakerError, Breakers, CircuitBreaker, Options};
 
     /// The relay as a Lambda function, invoked asynchronously: it is taken note of, not waited for.
     pub struct RelayFunction {
@@ -53,19 +52,20 @@ mod invoke {
         /// Made at the first commit: a function that only reads never pays for it.
         client: OnceCell<Client>,
         /// A caller waits for this, so it is tried once and briefly, and not at all for a while where it fails.
-        breaker: CircuitBreaker,
+        breaker: Arc<CircuitBreaker>,
     }
 
     impl RelayFunction {
         /// The function of that name, or ARN.
-        pub fn new(name: &str, clock: Arc<dyn Clock>) -> Self {
+        pub fn new(name: &str, breakers: &Breakers) -> Self {
             let options = Options {
                 timeout: Duration::from_secs(1),
                 volume_threshold: 1,
+                shared: false,
                 reset_timeout: Duration::from_secs(10),
                 ..Options::new("outbox-relay")
             };
-            Self { name: name.to_owned(), client: OnceCell::new(), breaker: CircuitBreaker::new(options, clock) }
+            Self { name: name.to_owned(), client: OnceCell::new(), breaker: breakers.get(options) }
         }
 
         async fn invoke(&self) {
@@ -75,7 +75,7 @@ mod invoke {
                 request.send().await.map(drop).map_err(|error| DisplayErrorContext(&error).to_string())
             });
             match self.breaker.call(invocation).await {
-                Ok(()) | Err(BreakerError::Open { .. }) => {}
+                Ok(()) | Err(BreakerError::Open { .. } | BreakerError::Busy) => {}
                 Err(BreakerError::TimedOut(_)) => {
                     tracing::warn!("the relay was not woken in time; its schedule will do");
                 }

@@ -1,32 +1,41 @@
 //! The cache: tiers that are asked in order, each optional, none ever the truth. A tier that fails makes an answer
 //! slower, never wrong.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `memory`, `redis`, `s3` | the tiers, the nearest first |
+//! | `tiers` | all of them as one: look-ups, promotion, what one value costs |
+//! | `read_through` | values with a source: one load a key in the fleet, stale values while it lasts or fails |
+//! | `stamps`, `leases` | what processes tell each other: what was invalidated, who asks the source |
+//! | `entry`, `codec` | values as bytes |
+//! | `batcher` | gathers those who want something at the same time |
 
+pub(crate) mod batcher;
+mod codec;
+mod entry;
+mod leases;
 mod memory;
+mod meter;
+mod read_through;
 #[cfg(feature = "redis")]
 mod redis;
+#[cfg(feature = "s3")]
+mod s3;
+mod stamps;
 mod tiers;
 
-use bytes::Bytes;
-
 use crate::platform::BoxFuture;
-use crate::platform::clock::Timestamp;
 
+pub use entry::Entry;
+pub use leases::RefreshLeases;
 pub use memory::MemoryTier;
+pub use read_through::{Fetched, Loaded, ReadOptions, ReadThrough, Source};
 #[cfg(feature = "redis")]
 pub use redis::RedisTier;
-pub use tiers::{Cache, Cached, Life, MEMORY_LIFE, REDIS_LIFE};
-
-/// A cached value with its two ends of life. Expiry is part of the entry and compared with the `Clock`, so that it
-/// moves between tiers without a new lease of life.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// The encoded value; an empty one is a value too.
-    pub value: Bytes,
-    /// Until when it is fresh.
-    pub fresh_until: Timestamp,
-    /// Until when it may be served as stale.
-    pub expires_at: Timestamp,
-}
+#[cfg(feature = "s3")]
+pub use s3::S3Tier;
+pub use stamps::{Marks, StampStore};
+pub use tiers::{Cache, Cached, Companion, EntryOptions, TierOptions};
 
 /// One tier.
 pub trait CacheTier: Send + Sync {

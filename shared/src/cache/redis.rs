@@ -1,20 +1,20 @@
-//! The tier that all processes share: Redis, single or cluster. Reads go to the reader endpoint where there is one.
-//!
-//! An entry is stored as one version byte, `fresh_until` and `expires_at` (milliseconds since 1970, 8 bytes each, big
-//! endian), then the value. What has another version or cannot be read is a miss.
+//! The tier that all processes share: Redis, single or cluster. Reads go to the reader endpoint where there is one. Beside
+//! the entries lie the stamps and the leases.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use chrono::DateTime;
+use ::redis::{Cmd, cmd};
 
-use super::{CacheError, CacheTier, Entry};
+use super::{CacheError, CacheTier, Entry, RefreshLeases, StampStore};
 use crate::platform::BoxFuture;
 use crate::platform::redis::{RedisClient, RedisError};
 
 const NAME: &str = "redis";
-const VERSION: u8 = 1;
-const HEADER: usize = 17;
+/// Longer than any entry lives: a stamp that is gone makes what carries it invalid.
+const STAMP_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Deletes a lease, if it is the holder's.
+const GIVE_BACK: &str = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0";
 
 /// Entries in a Redis, under keys with a common prefix.
 pub struct RedisTier {
@@ -33,38 +33,54 @@ impl RedisTier {
         format!("{}{key}", self.prefix)
     }
 
+    fn lease(&self, key: &str) -> String {
+        format!("{}lease:{key}", self.prefix)
+    }
+
+    fn stamp(&self, name: &str) -> String {
+        format!("{}stamp:{name}", self.prefix)
+    }
+
     async fn get(&self, keys: &[String]) -> Result<Vec<Option<Entry>>, RedisError> {
-        if keys.is_empty() {
-            return Ok(vec![]);
-        }
-        let mut command = redis::cmd("MGET");
-        for key in keys {
-            command.arg(self.key(key));
-        }
-        let values: Vec<Option<Vec<u8>>> = self.reader.query(&command).await?;
-        Ok(values.into_iter().map(|value| decode(value?)).collect())
+        let values: Vec<Option<Vec<u8>>> = many(&self.reader, "MGET", keys.iter().map(|key| self.key(key))).await?;
+        Ok(values.into_iter().map(|value| Entry::decode(value?)).collect())
     }
 
     async fn put(&self, entries: &[(String, Entry)]) -> Result<(), RedisError> {
         let set = |(key, entry): &(String, Entry)| {
             // Redis refuses a time before 1970.
             let expires_at = entry.expires_at.timestamp_millis().max(1);
-            redis::cmd("SET").arg(self.key(key)).arg(encode(entry)).arg("PXAT").arg(expires_at).take()
+            Some(cmd("SET").arg(self.key(key)).arg(entry.encode()?).arg("PXAT").arg(expires_at).take())
         };
-        let commands: Vec<_> = entries.iter().map(set).collect();
-        if commands.is_empty() { Ok(()) } else { self.writer.all(&commands).await }
+        self.writer.all::<()>(&entries.iter().filter_map(set).collect::<Vec<_>>()).await.map(drop)
     }
 
     async fn remove(&self, keys: &[String]) -> Result<(), RedisError> {
         if keys.is_empty() {
             return Ok(());
         }
-        let mut command = redis::cmd("DEL");
+        let mut command = cmd("DEL");
         for key in keys {
             command.arg(self.key(key));
         }
         self.writer.query(&command).await
     }
+}
+
+/// A command that takes keys and answers for each; none is none.
+async fn many<T: ::redis::FromRedisValue>(
+    client: &RedisClient,
+    name: &str,
+    keys: impl ExactSizeIterator<Item = String>,
+) -> Result<Vec<T>, RedisError> {
+    if keys.len() == 0 {
+        return Ok(vec![]);
+    }
+    let mut command = cmd(name);
+    for key in keys {
+        command.arg(key);
+    }
+    client.query(&command).await
 }
 
 impl CacheTier for RedisTier {
@@ -85,51 +101,52 @@ impl CacheTier for RedisTier {
     }
 }
 
+impl StampStore for RedisTier {
+    fn read<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<u64>, CacheError>> {
+        // From the primary: who invalidated reads what they wrote.
+        let read = async {
+            let stamps: Vec<Option<u64>> =
+                many(&self.writer, "MGET", names.iter().map(|name| self.stamp(name))).await?;
+            Ok(stamps.into_iter().map(Option::unwrap_or_default).collect())
+        };
+        Box::pin(async move { read.await.map_err(|error| failed(&error)) })
+    }
+
+    fn write<'a>(&'a self, names: &'a [String], stamp: u64) -> BoxFuture<'a, Result<(), CacheError>> {
+        let set =
+            |name: &String| cmd("SET").arg(self.stamp(name)).arg(stamp).arg("EX").arg(STAMP_LIFE.as_secs()).take();
+        let commands: Vec<_> = names.iter().map(set).collect();
+        Box::pin(async move { self.writer.all::<()>(&commands).await.map(drop).map_err(|error| failed(&error)) })
+    }
+}
+
+impl RefreshLeases for RedisTier {
+    fn take<'a>(
+        &'a self,
+        keys: &'a [String],
+        holder: &'a str,
+        lease: Duration,
+    ) -> BoxFuture<'a, Result<Vec<bool>, CacheError>> {
+        // With GET, SET answers with what was there before: nothing, or the holder.
+        let take = |key: &String| -> Cmd {
+            let millis = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX).max(1);
+            cmd("SET").arg(self.lease(key)).arg(holder).arg("NX").arg("GET").arg("PX").arg(millis).take()
+        };
+        let commands: Vec<_> = keys.iter().map(take).collect();
+        Box::pin(async move {
+            let before: Vec<Option<String>> = self.writer.all(&commands).await.map_err(|error| failed(&error))?;
+            Ok(before.into_iter().map(|before| before.is_none_or(|before| before == holder)).collect())
+        })
+    }
+
+    fn give_back<'a>(&'a self, keys: &'a [String], holder: &'a str) -> BoxFuture<'a, Result<(), CacheError>> {
+        let give_back = |key: &String| cmd("EVAL").arg(GIVE_BACK).arg(1).arg(self.lease(key)).arg(holder).take();
+        let commands: Vec<_> = keys.iter().map(give_back).collect();
+        Box::pin(async move { self.writer.all::<i64>(&commands).await.map(drop).map_err(|error| failed(&error)) })
+    }
+}
+
 /// The kind of an error: its text may name an address.
 fn failed(error: &RedisError) -> CacheError {
     CacheError { tier: NAME, problem: error.category().to_owned() }
-}
-
-fn encode(entry: &Entry) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER + entry.value.len());
-    bytes.push(VERSION);
-    bytes.extend(entry.fresh_until.timestamp_millis().to_be_bytes());
-    bytes.extend(entry.expires_at.timestamp_millis().to_be_bytes());
-    bytes.extend_from_slice(&entry.value);
-    bytes
-}
-
-fn decode(bytes: Vec<u8>) -> Option<Entry> {
-    let (&[VERSION], rest) = bytes.split_first_chunk()? else { return None };
-    let (fresh_until, rest) = rest.split_first_chunk()?;
-    let (expires_at, _) = rest.split_first_chunk()?;
-    let time = |bytes: &[u8; 8]| DateTime::from_timestamp_millis(i64::from_be_bytes(*bytes));
-    let (fresh_until, expires_at) = (time(fresh_until)?, time(expires_at)?);
-    Some(Entry { value: Bytes::from(bytes).split_off(HEADER), fresh_until, expires_at })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn entry(value: &'static [u8]) -> Entry {
-        let time = |millis| DateTime::from_timestamp_millis(millis).unwrap();
-        Entry { value: Bytes::from_static(value), fresh_until: time(1_000), expires_at: time(2_500) }
-    }
-
-    #[test]
-    fn an_entry_survives_its_encoding_even_if_empty() {
-        for value in [&b"quote"[..], b""] {
-            assert_eq!(decode(encode(&entry(value))), Some(entry(value)));
-        }
-    }
-
-    #[test]
-    fn what_is_foreign_or_cut_off_is_a_miss() {
-        let good = encode(&entry(b""));
-        assert_eq!(decode(good[..16].to_vec()), None);
-        assert_eq!(decode(vec![]), None);
-        assert_eq!(decode([&[2], &good[1..]].concat()), None);
-        assert_eq!(decode([&[VERSION], &[0xff_u8 >> 1; 16][..]].concat()), None);
-    }
 }

@@ -1,146 +1,423 @@
-//! The cache as services see it: tiers in order, the nearest first.
+//! The cache as services see it: the tier in this process and those behind it, as one.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use futures_util::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
-use super::{CacheError, CacheTier, Entry};
-use crate::platform::clock::{Clock, Timestamp};
+use super::memory::Held;
+use super::meter::{Meter, TierMeter, add};
+use super::stamps::Stamps;
+use super::{CacheError, CacheTier, Entry, Marks, MemoryTier, RefreshLeases, StampStore, codec};
+use crate::breaker::{self, Backoff, BreakerError, Breakers, CircuitBreaker};
+use crate::platform::clock::{Clock, Timestamp, delta};
+use crate::platform::ids;
+use crate::platform::metrics::{Measured, Sample};
 
 /// The longest that the tier in this process keeps an entry: other processes may have a newer one.
-pub const MEMORY_LIFE: Duration = Duration::from_secs(60);
-/// The longest that the shared tier keeps an entry.
-pub const REDIS_LIFE: Duration = Duration::from_secs(3600);
+const MEMORY_LIFE: Duration = Duration::from_secs(60);
 
-/// Ordered tiers. Without any, every read is a miss.
+/// Ordered tiers. Without any but the one in this process, all works as well.
 pub struct Cache {
-    levels: Vec<Level>,
-    clock: Arc<dyn Clock>,
+    memory: MemoryTier,
+    memory_meter: TierMeter,
+    /// The nearest first.
+    far: Vec<Far>,
+    stamps: Stamps,
+    companion: Option<Companion>,
+    pub(super) meter: Meter,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
-struct Level {
+/// A tier outside this process.
+struct Far {
     tier: Arc<dyn CacheTier>,
-    max_life: TimeDelta,
+    options: TierOptions,
+    breaker: Arc<CircuitBreaker>,
+    meter: TierMeter,
     /// So that a tier that is down is logged once, not at every request.
     failing: AtomicBool,
 }
 
+/// How a tier outside this process is used.
+#[derive(Debug, Clone)]
+pub struct TierOptions {
+    /// The longest that it keeps an entry.
+    pub max_life: Duration,
+    /// Whether it is for entries alone that are worth keeping long.
+    pub cold: bool,
+    /// How patient to be with it: what takes longer, or is not tried, is a miss.
+    pub breaker: breaker::Options,
+}
+
+impl TierOptions {
+    /// The tier that all processes share: an hour, 100 ms, and left alone for a second, then longer, after any failure: where
+    /// it is dead, at most one request in a window waits for it.
+    pub fn redis() -> Self {
+        let breaker = breaker::Options {
+            // The connection's own deadline is half of that, and knows what to do about the connection.
+            timeout: Duration::from_millis(200),
+            error_threshold_percentage: 0,
+            volume_threshold: 1,
+            rolling_count_timeout: Duration::from_secs(1),
+            reset_timeout: Duration::from_secs(1),
+            reset_backoff: Backoff { factor: 2, longest: Duration::from_secs(10), jitter_percentage: 10 },
+            group: Some("cache".into()),
+            // It would be shared through what it guards.
+            shared: false,
+            ..breaker::Options::new("cache.redis")
+        };
+        Self { max_life: Duration::from_secs(3600), cold: false, breaker }
+    }
+
+    /// The cold tier: 30 days, a second.
+    pub fn s3() -> Self {
+        let breaker = breaker::Options {
+            timeout: Duration::from_secs(1),
+            volume_threshold: 2,
+            reset_timeout: Duration::from_secs(5),
+            group: Some("cache".into()),
+            ..breaker::Options::new("cache.s3")
+        };
+        Self { max_life: Duration::from_secs(30 * 24 * 3600), cold: true, breaker }
+    }
+}
+
+/// What lies beside the entries of the tier that all processes share.
+#[derive(Clone)]
+pub struct Companion {
+    /// What was invalidated.
+    pub stamps: Arc<dyn StampStore>,
+    /// Who asks the source.
+    pub leases: Arc<dyn RefreshLeases>,
+    /// That of the tier.
+    pub breaker: Arc<CircuitBreaker>,
+}
+
 /// A value that was found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Cached<T> {
-    /// The value.
-    pub value: T,
+    /// The value, shared by all who found it in this process.
+    pub value: Arc<T>,
     /// Whether it is fresh; otherwise it is for when nothing better can be had.
     pub fresh: bool,
 }
 
-/// How long a value lives.
-#[derive(Debug, Clone, Copy)]
-pub struct Life {
+/// How a value is kept.
+#[derive(Debug, Clone, Default)]
+pub struct EntryOptions {
     /// It is fresh for so long,
     pub fresh: Duration,
     /// and may be served as stale until so long after it was put.
     pub retained: Duration,
+    /// 0 to 100: it is fresh for up to so much less, at random, so that what was put together does not end together.
+    pub jitter_percentage: u8,
+    /// Whether the cold tier keeps it too.
+    pub cold: bool,
+    /// Names that it can be invalidated by, of at most 255 bytes.
+    pub tags: Vec<String>,
+}
+
+impl EntryOptions {
+    /// Fresh and retained for so long, and nothing more.
+    pub fn lasting(fresh: Duration, retained: Duration) -> Self {
+        Self { fresh, retained, ..Self::default() }
+    }
 }
 
 impl Cache {
-    /// A cache of `tiers`, the nearest first, each with the longest that it keeps an entry.
-    pub fn new(tiers: impl IntoIterator<Item = (Arc<dyn CacheTier>, Duration)>, clock: Arc<dyn Clock>) -> Self {
-        let level = |(tier, max_life)| Level { tier, max_life: delta(max_life), failing: AtomicBool::new(false) };
-        Self { levels: tiers.into_iter().map(level).collect(), clock }
+    /// A cache in this process.
+    pub fn new(memory: MemoryTier, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            memory,
+            memory_meter: TierMeter::default(),
+            far: vec![],
+            stamps: Stamps::new(None),
+            companion: None,
+            meter: Meter::default(),
+            clock,
+        }
+    }
+
+    /// The same, with another tier behind those that are there.
+    #[must_use]
+    pub fn before(mut self, tier: Arc<dyn CacheTier>, options: TierOptions, breakers: &Breakers) -> Self {
+        let breaker = breakers.get(options.breaker.clone());
+        self.far.push(Far { tier, options, breaker, meter: TierMeter::default(), failing: AtomicBool::new(false) });
+        self
+    }
+
+    /// The same, telling other processes what it invalidates and what it loads.
+    #[must_use]
+    pub fn beside(self, companion: Companion) -> Self {
+        Self { stamps: Stamps::new(Some(companion.clone())), companion: Some(companion), ..self }
     }
 
     /// The entries of `keys`, in their order. What a farther tier had is kept in the nearer ones for its remaining
     /// life. An entry that is no longer fresh is only the answer if no farther tier has a fresher one: another process
     /// may have put it there. Never fails: a tier that does not answer has nothing.
     pub async fn get_many(&self, keys: &[String]) -> Vec<Option<Entry>> {
+        let held = self.look_up(keys, self.clock.now()).await;
+        held.into_iter().map(|held| Some(held?.entry.clone())).collect()
+    }
+
+    /// Keeps entries in every tier.
+    pub async fn put_many(&self, entries: &[(String, Entry)]) {
+        let marks = self.marks(entries.iter().map(|(key, _)| key.as_str()), &[]).await;
+        self.put(entries.to_vec(), &marks.unwrap_or_default()).await;
+    }
+
+    /// Forgets `keys` in every tier that can be reached, the farthest first, so that none is promoted again; and in other
+    /// processes within a second.
+    pub async fn remove_many(&self, keys: &[String]) {
+        for far in self.far.iter().rev() {
+            far.ask(far.tier.remove_many(keys)).await;
+        }
+        for key in keys {
+            self.memory.remove(key);
+        }
+        let mut families: Vec<_> = keys.iter().map(|key| family(key)).collect();
+        families.sort_unstable();
+        families.dedup();
+        add(&self.meter.invalidations, families.len() as u64);
+        if let Err(error) = self.stamps.renew(&families).await {
+            tracing::warn!(%error, "other processes may serve what was removed for a minute");
+        }
+    }
+
+    /// Makes everything with one of `tags` a miss: here at once, in other processes within a second.
+    ///
+    /// # Errors
+    /// [`CacheError`]: the others could not be told.
+    pub async fn invalidate_tags(&self, tags: &[&str]) -> Result<(), CacheError> {
+        add(&self.meter.invalidations, tags.len() as u64);
+        self.stamps.renew(&tags.iter().map(|tag| tag_name(tag)).collect::<Vec<_>>()).await
+    }
+
+    /// The value of `key`. What cannot be read as a `T` is a miss; so a key names the shape of its value:
+    /// `price:1:bitcoin`. What stands before the first colon is its family.
+    pub async fn get_value<T: DeserializeOwned + Send + Sync + 'static>(&self, key: &str) -> Option<Cached<T>> {
         let now = self.clock.now();
-        let mut found: Vec<Option<Entry>> = vec![None; keys.len()];
-        for (depth, level) in self.levels.iter().enumerate() {
-            let is_fresh = |entry: &Option<Entry>| entry.as_ref().is_some_and(|entry| entry.fresh_until > now);
+        self.stamps.refresh(now.timestamp_micros()).await;
+        if let Some(held) = self.memory.get(key, now)
+            && held.entry.fresh_until > now
+        {
+            self.memory_meter.hit();
+            return Some(Cached { value: held.value(codec::decode)?, fresh: true });
+        }
+        self.get_values(&[key.to_owned()]).await.pop().flatten()
+    }
+
+    /// The values of `keys`, in their order; see [`get_value`](Self::get_value).
+    pub async fn get_values<T>(&self, keys: &[String]) -> Vec<Option<Cached<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        let now = self.clock.now();
+        let read = |held: Option<Arc<Held>>| {
+            let held = held?;
+            Some(Cached { value: held.value(codec::decode)?, fresh: held.entry.fresh_until > now })
+        };
+        self.look_up(keys, now).await.into_iter().map(read).collect()
+    }
+
+    /// Keeps values in every tier.
+    pub async fn put_values<T: Serialize>(
+        &self,
+        values: impl IntoIterator<Item = (String, T)>,
+        options: &EntryOptions,
+    ) {
+        let values: Vec<_> = values.into_iter().collect();
+        if let Some(marks) = self.marks(values.iter().map(|(key, _)| key.as_str()), &options.tags).await {
+            self.put_made(values, options, &marks).await;
+        }
+    }
+}
+
+/// For whoever makes values: [`super::ReadThrough`].
+impl Cache {
+    /// What entries with these keys and tags depend on. To be asked for before the values are made. `None` where it is not
+    /// known what became of a tag: then nothing should be kept.
+    pub(super) async fn marks<'a>(
+        &self,
+        keys: impl Iterator<Item = &'a str>,
+        tags: &[String],
+    ) -> Option<MarksByFamily> {
+        let mut families: Vec<_> = keys.map(family).collect();
+        families.sort_unstable();
+        families.dedup();
+        let tags: Vec<_> = tags.iter().map(|tag| tag_name(tag)).collect();
+        let mut marks = MarksByFamily::new();
+        for family in families {
+            let names = std::iter::once(&family).chain(&tags).map(String::as_str);
+            let of = match self.stamps.of(names).await {
+                Ok(of) => of,
+                Err(_) if tags.is_empty() => Marks::default(),
+                Err(_) => return None,
+            };
+            marks.insert(family, of);
+        }
+        Some(marks)
+    }
+
+    /// Keeps values that were made since `marks` were taken.
+    pub(super) async fn put_made<T: Serialize>(
+        &self,
+        values: impl IntoIterator<Item = (String, T)>,
+        options: &EntryOptions,
+        marks: &MarksByFamily,
+    ) {
+        let now = self.clock.now();
+        let mut entries = vec![];
+        for (key, value) in values {
+            let less = options.fresh * u32::from(options.jitter_percentage.min(100)) / 100;
+            let fresh = if less.is_zero() { options.fresh } else { options.fresh.saturating_sub(ids::jitter(less)) };
+            match codec::encode(&value) {
+                Ok(value) => {
+                    let (fresh_until, expires_at) = (now + delta(fresh), now + delta(options.retained.max(fresh)));
+                    let family = family(&key);
+                    let tags = marks.get(&family).map(|marks| marks.tags(&family)).unwrap_or_default();
+                    entries.push((key, Entry { value: value.into(), fresh_until, expires_at, tags }));
+                }
+                Err(error) => tracing::warn!(key, %error, "a value cannot be cached"),
+            }
+        }
+        self.put_where(entries, marks, options.cold).await;
+    }
+
+    /// What is known of `keys`; farther tiers are asked for what is not fresh until after `fresh_after`.
+    pub(super) async fn look_up(&self, keys: &[String], fresh_after: Timestamp) -> Vec<Option<Arc<Held>>> {
+        let now = self.clock.now();
+        self.stamps.refresh(now.timestamp_micros()).await;
+        let is_fresh =
+            |held: &Option<Arc<Held>>| held.as_ref().is_some_and(|held| held.entry.fresh_until > fresh_after);
+        let mut found: Vec<_> = keys.iter().map(|key| self.memory.get(key, now)).collect();
+        self.memory_meter
+            .read(found.iter().map(|held| Some(held.as_ref().filter(|_| is_fresh(held))?.entry.value.len())));
+        if self.far.is_empty() || found.iter().all(is_fresh) {
+            return found;
+        }
+        // Before the reading, so that what is removed meanwhile is not kept here.
+        let marks = self.marks(keys.iter().map(String::as_str), &[]).await.unwrap_or_default();
+        for (depth, far) in self.far.iter().enumerate() {
             let wanting: Vec<_> = (0..keys.len()).filter(|&index| !is_fresh(&found[index])).collect();
             if wanting.is_empty() {
                 break;
             }
             let asked: Vec<_> = wanting.iter().map(|&index| keys[index].clone()).collect();
-            let Some(answers) = level.noted(level.tier.get_many(&asked).await) else { continue };
+            let Some(answers) = far.ask(far.tier.get_many(&asked)).await else { continue };
+            far.meter.read(answers.iter().map(|entry| Some(entry.as_ref()?.value.len())));
             let mut promoted = vec![];
             for (index, answer) in wanting.into_iter().zip(answers) {
-                let nearer = found[index].as_ref().map(|entry| entry.fresh_until);
+                let nearer = found[index].as_ref().map(|held| held.entry.fresh_until);
                 let better = |entry: &Entry| entry.expires_at > now && nearer.is_none_or(|it| entry.fresh_until > it);
                 let Some(entry) = answer.filter(better) else { continue };
+                let family = marks.get(&family(&keys[index])).cloned().unwrap_or_default();
+                let Some(marks) = self.still_holding(&entry, family).await else { continue };
                 promoted.push((keys[index].clone(), entry.clone()));
-                found[index] = Some(entry);
+                let near = limited(&entry, now, MEMORY_LIFE);
+                self.memory.put(keys[index].clone(), Held::new(near, marks.clone(), None));
+                found[index] = Some(Arc::new(Held::new(entry, marks, None)));
             }
-            put(&self.levels[..depth], &promoted, now).await;
+            put_far(&self.far[..depth], &promoted, now, true).await;
         }
         found
     }
 
-    /// Keeps entries in every tier.
-    pub async fn put_many(&self, entries: &[(String, Entry)]) {
-        put(&self.levels, entries, self.clock.now()).await;
+    /// Notes that there is no use in asking the source for `key` again before `until`.
+    pub(super) fn note_failure(&self, key: &str, held: &Held, until: Timestamp) {
+        self.memory.put(key.to_owned(), Held::new(held.entry.clone(), held.marks.clone(), Some(until)));
     }
 
-    /// Forgets `keys` in every tier that can be reached, the farthest first, so that none is promoted again.
-    pub async fn remove_many(&self, keys: &[String]) {
-        for level in self.levels.iter().rev() {
-            level.noted(level.tier.remove_many(keys).await);
-        }
-    }
-
-    /// The values of `keys`, in their order. What cannot be read as a `T` is a miss; so a key names the shape of its
-    /// value: `price:1:bitcoin`.
-    pub async fn get_values<T: DeserializeOwned>(&self, keys: &[String]) -> Vec<Option<Cached<T>>> {
-        let entries = self.get_many(keys).await;
-        let now = self.clock.now();
-        let read = |entry: Entry| {
-            let value = serde_json::from_slice(&entry.value).ok()?;
-            Some(Cached { value, fresh: entry.fresh_until > now })
+    /// Takes the leases of `keys`: whether each may be loaded here. Where nobody else can be asked, each may.
+    pub(super) async fn take_leases(&self, keys: &[String], holder: &str, lease: Duration) -> Vec<bool> {
+        let Some(companion) = self.companion.as_ref().filter(|_| !keys.is_empty()) else {
+            return vec![true; keys.len()];
         };
-        entries.into_iter().map(|entry| read(entry?)).collect()
+        let taken = companion.ask(companion.leases.take(keys, holder, lease)).await;
+        taken.unwrap_or_else(|_| vec![true; keys.len()])
     }
 
-    /// Keeps values in every tier.
-    pub async fn put_values<T: Serialize>(&self, values: impl IntoIterator<Item = (String, T)>, life: Life) {
-        let now = self.clock.now();
-        let (fresh_until, expires_at) = (now + delta(life.fresh), now + delta(life.retained));
-        let mut entries = vec![];
-        for (key, value) in values {
-            match serde_json::to_vec(&value) {
-                Ok(value) => entries.push((key, Entry { value: value.into(), fresh_until, expires_at })),
-                Err(error) => tracing::warn!(key, %error, "a value cannot be cached"),
-            }
+    pub(super) async fn give_back_leases(&self, keys: &[String], holder: &str) {
+        if let Some(companion) = self.companion.as_ref().filter(|_| !keys.is_empty()) {
+            // They end by themselves.
+            let _ = companion.ask(companion.leases.give_back(keys, holder)).await;
         }
-        put(&self.levels, &entries, now).await;
+    }
+
+    /// What an entry depends on, if none of that was invalidated since it was made.
+    async fn still_holding(&self, entry: &Entry, family: Marks) -> Option<Marks> {
+        if entry.tags.is_empty() {
+            return Some(family);
+        }
+        let tags = self.stamps.of(entry.tags.iter().map(|(name, _)| name.as_str())).await.ok()?;
+        tags.are(&entry.tags).then(|| family.and(tags))
+    }
+
+    async fn put(&self, entries: Vec<(String, Entry)>, marks: &MarksByFamily) {
+        self.put_where(entries, marks, true).await;
+    }
+
+    async fn put_where(&self, entries: Vec<(String, Entry)>, marks: &MarksByFamily, cold: bool) {
+        if entries.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        for (key, entry) in &entries {
+            let marks = marks.get(&family(key)).cloned().unwrap_or_default();
+            self.memory.put(key.clone(), Held::new(limited(entry, now, MEMORY_LIFE), marks, None));
+            self.memory_meter.written(entry.value.len());
+        }
+        put_far(&self.far, &entries, now, cold).await;
     }
 }
 
-async fn put(levels: &[Level], entries: &[(String, Entry)], now: Timestamp) {
+/// What the entries of each family depend on.
+pub(super) type MarksByFamily = HashMap<String, Marks>;
+
+/// All tiers at once.
+async fn put_far(far: &[Far], entries: &[(String, Entry)], now: Timestamp, cold: bool) {
     if entries.is_empty() {
         return;
     }
-    for level in levels {
-        let limit = now + level.max_life;
-        let limited = |(key, entry): &(String, Entry)| {
-            let (fresh_until, expires_at) = (entry.fresh_until.min(limit), entry.expires_at.min(limit));
-            (key.clone(), Entry { value: entry.value.clone(), fresh_until, expires_at })
-        };
+    let puts = far.iter().filter(|far| cold || !far.options.cold).map(|far| async move {
+        let limited = |(key, entry): &(String, Entry)| (key.clone(), limited(entry, now, far.options.max_life));
         let entries: Vec<_> = entries.iter().map(limited).collect();
-        level.noted(level.tier.put_many(&entries).await);
-    }
+        if far.ask(far.tier.put_many(&entries)).await.is_some() {
+            far.meter.written(entries.iter().map(|(_, entry)| entry.value.len()).sum());
+        }
+    });
+    join_all(puts).await;
 }
 
-impl Level {
+/// As a tier keeps it.
+fn limited(entry: &Entry, now: Timestamp, life: Duration) -> Entry {
+    let limit = now + delta(life).min(TimeDelta::days(3650));
+    Entry { fresh_until: entry.fresh_until.min(limit), expires_at: entry.expires_at.min(limit), ..entry.clone() }
+}
+
+fn family(key: &str) -> String {
+    format!("family:{}", key.split_once(':').map_or(key, |(family, _)| family))
+}
+
+fn tag_name(tag: &str) -> String {
+    format!("tag:{tag}")
+}
+
+impl Far {
     /// The answer, if there is one; a change between failing and answering is logged.
-    fn noted<T>(&self, answer: Result<T, CacheError>) -> Option<T> {
+    async fn ask<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Option<T> {
+        let started = Instant::now();
+        let answer = guarded(&self.breaker, self.tier.name(), question).await;
         let failing = answer.is_err();
-        // A plain load first: this is on the path of every hit.
-        if self.failing.load(Ordering::Relaxed) != failing && self.failing.swap(failing, Ordering::Relaxed) != failing {
+        self.meter.called(started.elapsed(), failing);
+        if self.failing.swap(failing, Ordering::Relaxed) != failing {
             match &answer {
                 Ok(_) => tracing::info!(tier = self.tier.name(), "the cache tier answers again"),
                 Err(error) => tracing::warn!(tier = self.tier.name(), %error, "the cache goes on without a tier"),
@@ -150,8 +427,28 @@ impl Level {
     }
 }
 
-fn delta(duration: Duration) -> TimeDelta {
-    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+impl Companion {
+    pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Result<T, CacheError> {
+        guarded(&self.breaker, "redis", question).await
+    }
+}
+
+async fn guarded<T>(
+    breaker: &CircuitBreaker,
+    tier: &'static str,
+    question: impl Future<Output = Result<T, CacheError>>,
+) -> Result<T, CacheError> {
+    breaker.call(question).await.map_err(|error| match error {
+        BreakerError::Failed(error) => error,
+        other => CacheError { tier, problem: other.to_string() },
+    })
+}
+
+impl Measured for Cache {
+    fn samples(&self) -> Vec<Sample> {
+        let far = self.far.iter().flat_map(|far| far.meter.samples(far.tier.name()));
+        self.memory_meter.samples("memory").into_iter().chain(far).chain(self.meter.samples()).collect()
+    }
 }
 
 #[cfg(test)]

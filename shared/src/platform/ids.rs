@@ -21,10 +21,14 @@ pub fn aggregate_id(kind: &str, subject: &str) -> Uuid {
 
 /// A random time from nothing up to `max`, so that what failed together is not tried again together.
 pub fn jitter(max: Duration) -> Duration {
+    max.mul_f64(f64::from(random()) / f64::from(u32::MAX))
+}
+
+/// A random number, for jitter and probabilities, never for secrets.
+pub fn random() -> u32 {
     // The last four bytes of a v7 id are random.
     let [.., a, b, c, d] = Uuid::now_v7().into_bytes();
-    let fraction = f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX);
-    max.mul_f64(fraction)
+    u32::from_be_bytes([a, b, c, d])
 }
 
 #[cfg(test)]

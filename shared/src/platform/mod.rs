@@ -5,6 +5,7 @@ pub mod clock;
 pub mod config;
 pub mod crash;
 pub mod ids;
+pub mod metrics;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod secret;

@@ -7,20 +7,26 @@
 //!
 //! Not guaranteed: that a command is executed once. One whose connection broke is sent again, so what is sent must
 //! bear repetition.
+//!
+//! Where it leads may be known from the start, or be looked up at the first opening ([`Discovery`]).
 
 mod connection;
+mod discovery;
+#[cfg(feature = "elasticache")]
+pub(crate) mod elasticache;
 
 use std::fmt::Display;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, FutureExt, Shared, try_join_all};
-use redis::{Cmd, FromRedisValue, Pipeline, ScriptInvocation, Value};
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+use redis::{Cmd, FromRedisValue, Pipeline, ScriptInvocation};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::config::{ConfigError, RedisEndpoint};
 use connection::{Connection, Server};
 
+pub use discovery::{Discovery, DiscoveryError, Lookup, Role};
 pub use redis::RedisError;
 
 /// How often a request is tried, within its deadline.
@@ -39,7 +45,7 @@ pub struct RedisOptions {
 
 impl Default for RedisOptions {
     fn default() -> Self {
-        Self { deadline: Duration::from_millis(250), connect_timeout: Duration::from_secs(1) }
+        Self { deadline: Duration::from_millis(100), connect_timeout: Duration::from_secs(1) }
     }
 }
 
@@ -69,8 +75,16 @@ impl RedisClient {
     /// # Errors
     /// [`ConfigError`] where the URL cannot be read.
     pub fn new(endpoint: &RedisEndpoint, options: RedisOptions) -> Result<Self, ConfigError> {
-        let server = Server::new(endpoint, options, TRIES)?;
-        Ok(Self { server, options, link: Mutex::default() })
+        Ok(Self::of(Server::new(endpoint, options)?, options))
+    }
+
+    /// The same, its address to be looked up when the first connection is opened.
+    pub fn discovered(discovery: &Arc<Discovery>, role: Role, options: RedisOptions) -> Self {
+        Self::of(Server::Discovered(Arc::clone(discovery), role), options)
+    }
+
+    fn of(server: Server, options: RedisOptions) -> Self {
+        Self { server, options, link: Mutex::default() }
     }
 
     /// Sends one command. On a cluster, one with keys of several shards (`MGET`, `DEL`) is split and joined again.
@@ -89,24 +103,15 @@ impl RedisClient {
         self.request(|mut connection| async move { pipeline.query_async(&mut connection).await }).await
     }
 
-    /// Sends independent commands with keys of any shard, in one round trip, and ignores what they answer unless it is
-    /// an error.
+    /// Sends independent commands with keys of any shard, in one round trip (one a shard, on a cluster): what each answers.
     ///
     /// # Errors
     /// As for [`query`](Self::query): the first.
-    pub async fn all(&self, commands: &[Cmd]) -> Result<(), RedisError> {
-        match &self.server {
-            Server::Single(_) => {
-                let mut pipeline = redis::pipe();
-                for command in commands {
-                    pipeline.add_command(command.clone()).ignore();
-                }
-                self.pipeline(&pipeline).await
-            }
-            Server::Cluster(_) => {
-                try_join_all(commands.iter().map(|command| self.query::<Value>(command))).await.map(drop)
-            }
+    pub async fn all<T: FromRedisValue>(&self, commands: &[Cmd]) -> Result<Vec<T>, RedisError> {
+        if commands.is_empty() {
+            return Ok(vec![]);
         }
+        self.request(|connection| connection.send_all(commands)).await
     }
 
     /// Runs a script, which is loaded where the server does not know it. On a cluster, all its keys must share a hash
@@ -130,12 +135,12 @@ impl RedisClient {
             loop {
                 let (current, opening) = self.connection();
                 number = Some(current);
-                let result = match opening.await {
-                    Ok(connection) => send(connection).await,
-                    Err(error) => Err(error),
+                let (result, opened) = match opening.await {
+                    Ok(connection) => (send(connection).await, true),
+                    Err(error) => (Err(error), false),
                 };
                 match result {
-                    Err(error) if is_broken(&error) => {
+                    Err(error) if !opened || is_broken(&error) => {
                         self.broke(current, &error);
                         if attempt == TRIES {
                             return Err(error);
@@ -233,7 +238,7 @@ impl Link {
     }
 }
 
-/// Whether the connection is of no more use, or there was none.
+/// Whether the connection is of no more use.
 fn is_broken(error: &RedisError) -> bool {
     error.is_io_error() || error.is_unrecoverable_error()
 }

@@ -23,11 +23,18 @@ pub struct HttpOptions {
     pub timeout: Duration,
     /// A longer answer is not read to its end.
     pub max_bytes: usize,
+    /// Whether a connection is kept for the next call.
+    pub keeps_connections: bool,
 }
 
 impl Default for HttpOptions {
     fn default() -> Self {
-        Self { connect_timeout: Duration::from_secs(2), timeout: Duration::from_secs(10), max_bytes: 4 * 1024 * 1024 }
+        Self {
+            connect_timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(10),
+            max_bytes: 4 * 1024 * 1024,
+            keeps_connections: true,
+        }
     }
 }
 
@@ -63,6 +70,7 @@ impl HttpClient {
             .timeout(options.timeout)
             // A redirect could carry a key to another host.
             .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(if options.keeps_connections { usize::MAX } else { 0 })
             .build()
             .map_err(|error| SourceError::Unavailable(format!("no HTTP client: {}", cause(&error))))?;
         Ok(Self { client, options, clock })

@@ -1,9 +1,12 @@
 //! The world outside: whoever is asked for prices, quotes and chains. Each call has a deadline and a breaker.
 
 pub mod http;
+pub mod issuer;
 pub mod prices;
 
 use std::time::Duration;
+
+use crate::breaker::BreakerError;
 
 /// Why a source gave no answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -29,6 +32,17 @@ pub enum SourceError {
     /// It refused the request for good (401, 403, 400) or answered what cannot be read.
     #[error("unusable answer: {0}")]
     Malformed(String),
+}
+
+impl From<BreakerError<SourceError>> for SourceError {
+    fn from(error: BreakerError<SourceError>) -> Self {
+        match error {
+            BreakerError::Open { retry_after } => Self::CircuitOpen { retry_after },
+            BreakerError::Busy => Self::Unavailable("too many calls to it are under way".to_owned()),
+            BreakerError::TimedOut(limit) => Self::TimedOut(limit),
+            BreakerError::Failed(error) => error,
+        }
+    }
 }
 
 impl SourceError {

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mcp_core::platform::config::RedisEndpoint;
-use mcp_core::platform::redis::{RedisClient, RedisOptions};
+use mcp_core::platform::config::{RedisConfig, RedisEndpoint};
+use mcp_core::platform::redis::{Discovery, RedisClient, RedisOptions, Role};
 use tokio::net::TcpListener;
 
 use super::*;
@@ -27,6 +27,22 @@ async fn a_connection_that_was_cut_is_opened_again_within_the_request() {
         other.query::<u64>(::redis::cmd("CLIENT").arg("KILL").arg("ID").arg(id)).await.unwrap();
         assert!(ping(&client).await);
     }
+}
+
+#[tokio::test]
+async fn an_address_is_looked_up_once_for_all_clients() {
+    let lookups = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&lookups);
+    let discovery = Discovery::new(move || {
+        counter.fetch_add(1, Ordering::SeqCst);
+        let primary = RedisEndpoint::parse("TEST_REDIS_URL", &support::services::redis_url()).unwrap();
+        Box::pin(async { Ok(RedisConfig { primary, reader: None }) })
+    });
+    let patient = RedisOptions { deadline: Duration::from_secs(5), ..RedisOptions::default() };
+    for role in [Role::Primary, Role::Reader] {
+        assert!(ping(&RedisClient::discovered(&discovery, role, patient)).await, "{role:?}");
+    }
+    assert_eq!(lookups.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]

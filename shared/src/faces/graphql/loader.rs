@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::cache::batcher::{Batcher, Window};
 use crate::domain::coin::Coin;
 use crate::services::Error;
-use crate::services::prices::batcher::{Batcher, Window};
 use crate::services::prices::{Price, Prices};
 
 /// The prices that one request asks for.

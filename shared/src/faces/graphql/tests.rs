@@ -11,7 +11,7 @@ use serde_json::json;
 use super::rules::Rules;
 use super::{Graph, Operation, Services};
 use crate::bus::feed::Feed;
-use crate::cache::Cache;
+use crate::cache::{Cache, MemoryTier};
 use crate::platform::auth::{Principal, Role};
 use crate::platform::clock::{Clock, SystemClock};
 use crate::services::Call;
@@ -30,8 +30,11 @@ struct Fixture {
 fn fixture(production: bool) -> Fixture {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = Arc::new(FakeStore::default());
-    let cache = PriceCache::new(Arc::new(Cache::new([], clock.clone())), Duration::from_secs(30));
-    let sources = Arc::new(OrderedSources::new([], &clock));
+    let cache = PriceCache::new(
+        Arc::new(Cache::new(MemoryTier::new(1 << 20, clock.clone()), clock.clone())),
+        Duration::from_secs(30),
+    );
+    let sources = Arc::new(OrderedSources::new([], &clock, &crate::breaker::Breakers::new(clock.clone(), None)));
     let prices = Arc::new(Prices::new(cache, sources, store.clone()));
     let services = Services {
         emotions: Emotions::new(store.clone(), clock.clone()),

@@ -3,22 +3,68 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{self, RawQuery};
 use axum::response::{IntoResponse, Response};
-use http::{Extensions, StatusCode};
+use http::{Extensions, HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use super::{Http, address, limits};
+use super::{Http, address, limits, request};
+use crate::breaker::{Report, State};
+use crate::faces::error::{ApiError, Code};
+use crate::platform::auth::Role;
+use crate::services::Error;
 
-pub(super) async fn show(State(http): State<Arc<Http>>, extensions: Extensions) -> Response {
+pub(super) async fn show(
+    extract::State(http): extract::State<Arc<Http>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    extensions: Extensions,
+) -> Response {
     // It asks the database: not more often than anything else may.
     let standing = limits::count(&http, None, address::of(&extensions), 1, std::iter::empty()).await;
+    let verbose = query.is_some_and(|query| query.split('&').any(|part| part == "verbose" || part == "verbose=true"));
     let response = match standing.refused() {
         Some(error) => Problem(error).into_response(),
+        None if verbose => match administrator(&http, &headers, &extensions).await {
+            Ok(()) => verbosely(&http).await.into_response(),
+            Err(error) => Problem(error).into_response(),
+        },
         None => health(&http).await.into_response(),
     };
     standing.written(response)
+}
+
+/// What depends on others is told to an ADMIN alone: it says whom this deployment asks, and when that does not work.
+async fn administrator(http: &Arc<Http>, headers: &HeaderMap, extensions: &Extensions) -> Result<(), ApiError> {
+    match request::call(http, headers, extensions).await?.principal {
+        Some(principal) if principal.role == Role::Admin => Ok(()),
+        Some(_) => Err(ApiError::new(Code::Forbidden, "this needs the role ADMIN")),
+        None => Err(ApiError::from(&Error::Unauthenticated)),
+    }
+}
+
+async fn verbosely(http: &Http) -> (StatusCode, Json<Value>) {
+    let (status, Json(mut health)) = health(http).await;
+    let circuit = |report: &Report| {
+        json!({
+            "service": report.service,
+            "group": report.group,
+            "state": match report.state {
+                State::Closed => "closed",
+                State::Open => "open",
+                State::HalfOpen => "half-open",
+                State::Isolated => "isolated",
+            },
+            "fires": report.fires,
+            "failures": report.failures,
+            "rejections": report.rejections,
+            "p50Millis": report.p50.as_secs_f64() * 1e3,
+            "p99Millis": report.p99.as_secs_f64() * 1e3,
+        })
+    };
+    health["circuits"] = http.breakers.reports().iter().map(circuit).collect();
+    (status, Json(health))
 }
 
 async fn health(http: &Http) -> (StatusCode, Json<Value>) {

@@ -6,6 +6,7 @@ mod graphql;
 mod health;
 mod index;
 mod limits;
+mod metrics;
 mod negotiate;
 mod persisted;
 mod problem;
@@ -19,12 +20,14 @@ use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::{any, get};
 
+use crate::breaker::Breakers;
 use crate::cache::Cache;
 use crate::faces::graphql::Graph;
 use crate::limits::RateLimiter;
 use crate::platform::auth::Verifier;
 use crate::platform::clock::Clock;
 use crate::platform::config::LimitsConfig;
+use crate::platform::metrics::Measured;
 use crate::store::Maintenance;
 
 pub use address::ClientAddress;
@@ -51,6 +54,10 @@ pub struct Http {
     pub store: Arc<dyn Maintenance>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// All circuit breakers, shown to ADMIN by `/healthz?verbose`.
+    pub breakers: Arc<Breakers>,
+    /// Shown by `/metrics`.
+    pub measured: Vec<Arc<dyn Measured>>,
     /// Whether `/graphql` is served.
     pub graphql_enabled: bool,
     /// Whether this is the local process: GraphiQL and websockets are served.
@@ -64,6 +71,9 @@ impl Http {
             .route("/", get(index::show))
             .route("/healthz", get(health::show))
             .route("/schema.graphql", get(graphql::schema));
+        if self.local {
+            router = router.route("/metrics", get(metrics::show));
+        }
         if self.graphql_enabled {
             router = router.route("/graphql", any(graphql::handle));
             if self.local {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::body::Parameters;
-use crate::cache::{Cache, Life};
+use crate::cache::{Cache, EntryOptions};
 use crate::faces::error::{ApiError, Code};
 
 /// How long a document may be kept after it was last sent whole; the tiers of the cache have shorter limits.
@@ -37,8 +37,8 @@ pub(super) async fn document(cache: &Cache, parameters: &mut Parameters) -> Resu
     match text {
         Some(text) if format!("{:x}", Sha256::digest(&text)) == hash => Ok(Document { text, hash: Some(hash) }),
         Some(_) => Err(ApiError::bad_input("sha256Hash is not the hash of query")),
-        None => match cache.get_values(&[key(&hash)]).await.pop().flatten() {
-            Some(cached) => Ok(Document { text: cached.value, hash: None }),
+        None => match cache.get_value::<String>(&key(&hash)).await {
+            Some(cached) => Ok(Document { text: cached.value.as_ref().clone(), hash: None }),
             None => Err(ApiError::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")),
         },
     }
@@ -48,13 +48,14 @@ impl Document {
     /// Keeps the document under its hash, once it is known to be one that may run.
     pub(super) async fn keep(&self, cache: &Cache) {
         if let Some(hash) = &self.hash {
-            cache.put_values([(key(hash), &self.text)], Life { fresh: KEPT, retained: KEPT }).await;
+            let options = EntryOptions { cold: true, ..EntryOptions::lasting(KEPT, KEPT) };
+            cache.put_values([(key(hash), &self.text)], &options).await;
         }
     }
 }
 
 fn key(hash: &str) -> String {
-    format!("apq:{hash}")
+    format!("apq:1:{hash}")
 }
 
 fn hash_of(persisted: &Value) -> Option<String> {

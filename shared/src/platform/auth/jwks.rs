@@ -12,9 +12,10 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::TimeDelta;
-use reqwest::{Client, Url, redirect};
 
+use crate::platform::BoxFuture;
 use crate::platform::clock::{Clock, Timestamp};
 
 use super::AuthError;
@@ -22,8 +23,6 @@ use super::keys::{Key, KeySet};
 
 /// How long a fetch may take, from the connection to the last byte.
 const DEADLINE: Duration = Duration::from_secs(3);
-/// Longest answer, in bytes.
-const LONGEST: usize = 256 * 1024;
 /// How long a set is used without asking.
 const FRESH: TimeDelta = TimeDelta::minutes(10);
 /// How long a set is used when asking fails.
@@ -32,9 +31,16 @@ const USABLE: TimeDelta = TimeDelta::hours(24);
 const PAUSE: TimeDelta = TimeDelta::seconds(30);
 const PAUSE_WITHOUT_KEYS: TimeDelta = TimeDelta::seconds(1);
 
+/// Who publishes an issuer's keys. Asked under a deadline, and never by two callers at once.
+pub trait KeySource: Send + Sync {
+    /// The JWK set as it was published, or what went wrong, without secrets. No longer than a few hundred KiB, and from
+    /// nowhere else: a redirect could lead away from https.
+    fn key_set(&self) -> BoxFuture<'_, Result<Bytes, String>>;
+}
+
 /// The keys of an issuer.
 pub(super) struct Jwks {
-    url: Url,
+    source: Arc<dyn KeySource>,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     /// Held by the one who fetches.
@@ -49,9 +55,9 @@ struct State {
 }
 
 impl Jwks {
-    /// The keys at `url`; nothing is fetched yet.
-    pub(super) fn new(url: Url, clock: Arc<dyn Clock>) -> Self {
-        Self { url, clock, state: Mutex::default(), fetching: tokio::sync::Mutex::default() }
+    /// The keys that `source` has; nothing is fetched yet.
+    pub(super) fn new(source: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Self {
+        Self { source, clock, state: Mutex::default(), fetching: tokio::sync::Mutex::default() }
     }
 
     /// The key that a token names.
@@ -92,7 +98,7 @@ impl Jwks {
 
     /// To be called with `fetching` held.
     async fn fetch(&self) {
-        let outcome = match tokio::time::timeout(DEADLINE, self.download()).await {
+        let outcome = match tokio::time::timeout(DEADLINE, self.source.key_set()).await {
             Ok(Ok(body)) => KeySet::parse(&body).ok_or_else(|| "no usable key in the answer".to_owned()),
             Ok(Err(problem)) => Err(problem),
             Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
@@ -107,30 +113,6 @@ impl Jwks {
             }
             Err(problem) => tracing::warn!(problem, "cannot fetch the issuer's keys"),
         }
-    }
-
-    /// A client a fetch: there is one in ten minutes, and its connection would be dead by the next. It follows no
-    /// redirect, which could lead away from https.
-    async fn download(&self) -> Result<Vec<u8>, String> {
-        let describe = |error: reqwest::Error| error.without_url().to_string();
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .user_agent("mcp-server")
-            .pool_max_idle_per_host(0)
-            .build()
-            .map_err(describe)?;
-        let mut response = client.get(self.url.clone()).send().await.map_err(describe)?;
-        if !response.status().is_success() {
-            return Err(format!("status {}", response.status().as_u16()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(describe)? {
-            if body.len() + chunk.len() > LONGEST {
-                return Err(format!("more than {} KiB", LONGEST / 1024));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use claims::principal_from_claims;
 pub use error::AuthError;
 pub use issue::issue_local_token;
+pub use jwks::KeySource;
 pub use verifier::Verifier;
 
 /// What a caller may do. `ADMIN` includes `USER`.

@@ -18,13 +18,27 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::platform::clock::{ManualClock, Timestamp};
+use crate::breaker::Breakers;
+use crate::platform::auth::Verifier;
+use crate::platform::clock::{Clock, ManualClock, Timestamp};
+use crate::platform::config::{AuthConfig, ConfigError};
+use crate::sources::issuer::IssuerKeys;
 
 /// When the tests take place.
 pub(super) const NOW: i64 = 1_750_000_000;
 
 pub(super) fn clock() -> ManualClock {
     ManualClock::at(at(NOW))
+}
+
+/// A verifier that asks whatever server its configuration names.
+pub(super) fn verifier(config: &AuthConfig, clock: &ManualClock) -> Verifier {
+    let clock: Arc<dyn Clock> = Arc::new(clock.clone());
+    let breakers = Breakers::new(clock.clone(), None);
+    let keys = |url: &reqwest::Url| {
+        Ok::<_, ConfigError>(Arc::new(IssuerKeys::new(url.clone(), clock.clone(), &breakers).unwrap()) as _)
+    };
+    Verifier::new(config, clock.clone(), keys).unwrap()
 }
 
 pub(super) fn at(seconds: i64) -> Timestamp {

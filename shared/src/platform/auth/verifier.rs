@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use jsonwebtoken::{Algorithm, DecodingKey};
+use reqwest::Url;
 use serde_json::{Map, Value};
 
 use crate::platform::clock::Clock;
 use crate::platform::config::{AuthConfig, AuthMode, ConfigError};
 
 use super::claims::principal;
-use super::jwks::Jwks;
+use super::jwks::{Jwks, KeySource};
 use super::token::Token;
 use super::{AuthError, Principal};
 
@@ -35,15 +36,19 @@ enum Keys {
 }
 
 impl Verifier {
-    /// A verifier; nothing is fetched yet.
+    /// A verifier, whose keys, where they are an issuer's, come from what `source` makes of their URL. Nothing is fetched yet.
     ///
     /// # Errors
-    /// [`ConfigError`] for [`AuthMode::LocalSecret`]: see [`AuthConfig::with_local_secret`].
-    pub fn new(config: &AuthConfig, clock: Arc<dyn Clock>) -> Result<Self, ConfigError> {
+    /// [`ConfigError`] for [`AuthMode::LocalSecret`]: see [`AuthConfig::with_local_secret`]; that of `source`.
+    pub fn new<E: From<ConfigError>>(
+        config: &AuthConfig,
+        clock: Arc<dyn Clock>,
+        source: impl FnOnce(&Url) -> Result<Arc<dyn KeySource>, E>,
+    ) -> Result<Self, E> {
         let keys = match &config.mode {
             AuthMode::Secret(secret) => Keys::Secret(DecodingKey::from_secret(secret.expose().as_bytes())),
-            AuthMode::Jwks(url) => Keys::Issuer(Box::new(Jwks::new(url.clone(), clock.clone()))),
-            AuthMode::LocalSecret => return Err(ConfigError::expected("JWT_SECRET", "a secret of this machine")),
+            AuthMode::Jwks(url) => Keys::Issuer(Box::new(Jwks::new(source(url)?, clock.clone()))),
+            AuthMode::LocalSecret => return Err(ConfigError::expected("JWT_SECRET", "a secret of this machine").into()),
         };
         Ok(Self { keys, issuer: config.issuer.clone(), audience: config.audience.clone(), clock })
     }

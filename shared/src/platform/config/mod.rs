@@ -3,6 +3,7 @@
 //! shown.
 
 mod auth;
+mod cache;
 mod http;
 mod kafka;
 mod limits;
@@ -18,11 +19,12 @@ use super::secret::Secret;
 use super::telemetry;
 
 pub use auth::{AuthConfig, AuthMode};
+pub use cache::cold_bucket;
 pub use http::HttpConfig;
 pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
 pub use limits::LimitsConfig;
 pub use prices::{PriceConfig, SourceKind};
-pub use redis::{RedisConfig, RedisEndpoint};
+pub use redis::{RedisConfig, RedisEndpoint, RedisServers, ReplicationGroup};
 pub use store::{Database, StoreConfig};
 
 /// The variables of a process.
@@ -119,6 +121,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         http::VARIABLES,
         store::VARIABLES,
         redis::VARIABLES,
+        cache::VARIABLES,
         kafka::VARIABLES,
         prices::VARIABLES,
         auth::VARIABLES,

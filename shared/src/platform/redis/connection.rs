@@ -1,27 +1,32 @@
 //! How a connection is opened, to one server or to a cluster.
 
-use futures_util::future::{BoxFuture, FutureExt};
+use std::sync::Arc;
+
+use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, Value};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, RedisFuture, Value};
 use tokio::time::timeout;
 
-use super::RedisOptions;
+use super::discovery::{Discovery, Role};
+use super::{RedisOptions, TRIES};
 use crate::platform::config::{ConfigError, RedisEndpoint};
 
 /// Where a connection leads.
 pub(super) enum Server {
     Single(Box<Client>),
     Cluster(Box<ClusterClient>),
+    /// To either: that is known when a connection is opened.
+    Discovered(Arc<Discovery>, Role),
 }
 
 impl Server {
-    pub(super) fn new(endpoint: &RedisEndpoint, options: RedisOptions, tries: u32) -> Result<Self, ConfigError> {
+    pub(super) fn new(endpoint: &RedisEndpoint, options: RedisOptions) -> Result<Self, ConfigError> {
         let url = endpoint.url.expose();
         let server = if endpoint.cluster {
             let builder = ClusterClient::builder([url])
-                .retries(tries)
+                .retries(TRIES)
                 .min_retry_wait(50)
                 .max_retry_wait(300)
                 .connection_timeout(options.connect_timeout)
@@ -58,6 +63,21 @@ impl Server {
                 }
                 .boxed()
             }
+            Self::Discovered(discovery, role) => {
+                let (discovery, role) = (Arc::clone(discovery), *role);
+                async move {
+                    let (lookup, addresses) = discovery.addresses().await?;
+                    let opened = match Self::new(role.of(&addresses), options) {
+                        Ok(server) => server.open(options).await,
+                        Err(unusable) => Err(std::io::Error::other(unusable).into()),
+                    };
+                    if opened.is_err() {
+                        discovery.doubt(lookup);
+                    }
+                    opened
+                }
+                .boxed()
+            }
         }
     }
 }
@@ -67,6 +87,28 @@ impl Server {
 pub(super) enum Connection {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
+}
+
+impl Connection {
+    /// Sends independent commands with keys of any shard: what each answers, or the first error.
+    pub(super) async fn send_all<T: FromRedisValue>(self, commands: &[Cmd]) -> Result<Vec<T>, RedisError> {
+        match self {
+            Self::Single(mut connection) => {
+                let mut pipeline = redis::pipe();
+                for command in commands {
+                    pipeline.add_command(command.clone());
+                }
+                pipeline.query_async(&mut connection).await
+            }
+            Self::Cluster(connection) => {
+                let send = |command: &Cmd| {
+                    let (command, mut connection) = (command.clone(), connection.clone());
+                    async move { command.query_async::<T>(&mut connection).await }
+                };
+                try_join_all(commands.iter().map(send)).await
+            }
+        }
+    }
 }
 
 impl ConnectionLike for Connection {

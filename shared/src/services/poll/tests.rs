@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta};
 use tokio::time::Instant;
 
 use super::*;
-use crate::breaker;
-use crate::cache::Cache;
+use crate::breaker::{self, Breakers};
+use crate::cache::{Cache, MemoryTier};
 use crate::platform::config::Vars;
 use crate::services::fake_store::FakeStore;
 use crate::sources::SourceError;
@@ -29,10 +29,14 @@ struct Fixture {
 fn fixture() -> Fixture {
     let clock: Arc<dyn Clock> = Arc::new(PausedClock(Instant::now()));
     let source = FakeSource::new("fake", Ok(vec![quote("a", "1"), quote("b", "2")]));
-    let sources = Arc::new(OrderedSources::new([(Arc::clone(&source) as _, breaker::Options::new("fake"))], &clock));
+    let sources = Arc::new(OrderedSources::new(
+        [(Arc::clone(&source) as _, breaker::Options::new("fake"))],
+        &clock,
+        &Breakers::new(clock.clone(), None),
+    ));
     let store = Arc::new(FakeStore::default());
     let every = Duration::from_secs(20);
-    let cache = PriceCache::new(Arc::new(Cache::new([], Arc::clone(&clock))), every);
+    let cache = PriceCache::new(Arc::new(Cache::new(MemoryTier::new(1 << 20, clock.clone()), clock.clone())), every);
     let coins = vec![coin("a"), coin("b"), coin("unknown")];
     let poller =
         Poller { sources, events: Arc::clone(&store) as _, store: Arc::clone(&store) as _, cache, coins, every, clock };

@@ -4,8 +4,8 @@ use chrono::{DateTime, TimeDelta};
 use futures_util::future::join_all;
 
 use super::*;
-use crate::breaker;
-use crate::cache::{CacheTier, MemoryTier, REDIS_LIFE};
+use crate::breaker::{self, Breakers};
+use crate::cache::MemoryTier;
 use crate::platform::clock::{Clock, ManualClock};
 use crate::services::fake_store::FakeStore;
 use crate::services::poll::Poller;
@@ -26,10 +26,12 @@ fn fixture() -> Fixture {
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let source = FakeSource::new("fake", Ok(vec![quote("a", "1"), quote("b", "2"), quote("c", "3")]));
     let sources = [(Arc::clone(&source) as _, breaker::Options::new("fake"))];
-    let sources = Arc::new(OrderedSources::new(sources, &shared));
-    let tier: Arc<dyn CacheTier> = Arc::new(MemoryTier::new(1 << 20, Arc::clone(&shared)));
+    let sources = Arc::new(OrderedSources::new(sources, &shared, &Breakers::new(shared.clone(), None)));
     let every = Duration::from_secs(30);
-    let cache = PriceCache::new(Arc::new(Cache::new([(tier, REDIS_LIFE)], Arc::clone(&shared))), every);
+    let cache = PriceCache::new(
+        Arc::new(Cache::new(MemoryTier::new(1 << 20, Arc::clone(&shared)), Arc::clone(&shared))),
+        every,
+    );
     let store = Arc::new(FakeStore::default());
     let prices = Prices::new(cache.clone(), Arc::clone(&sources), Arc::clone(&store) as _);
     let coins = ids(&["a", "b", "c"]);

@@ -44,7 +44,11 @@ impl CoinGecko {
 
     /// How patient to be with it: 5 s, and open above 30 %.
     pub fn breaker_options() -> breaker::Options {
-        breaker::Options { timeout: Duration::from_secs(5), error_threshold: 30, ..breaker::Options::new(NAME) }
+        breaker::Options {
+            timeout: Duration::from_secs(5),
+            error_threshold_percentage: 30,
+            ..breaker::Options::new(NAME)
+        }
     }
 
     async fn ask(&self, ids: &str) -> Result<Vec<Quote>, SourceError> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use super::PriceSource;
-use crate::breaker::{self, BreakerError, CircuitBreaker, State};
+use crate::breaker::{self, Breakers, CircuitBreaker};
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
 use crate::platform::clock::{Clock, Timestamp};
@@ -40,7 +40,7 @@ pub struct OrderedSources {
 
 struct Guarded {
     source: Arc<dyn PriceSource>,
-    breaker: CircuitBreaker,
+    breaker: Arc<CircuitBreaker>,
     clock: Arc<dyn Clock>,
     /// After a 429: not asked again before.
     paused_until: Mutex<Option<Timestamp>>,
@@ -53,10 +53,11 @@ impl OrderedSources {
     pub fn new(
         sources: impl IntoIterator<Item = (Arc<dyn PriceSource>, breaker::Options)>,
         clock: &Arc<dyn Clock>,
+        breakers: &Breakers,
     ) -> Self {
         let guarded = |(source, options)| Guarded {
             source,
-            breaker: CircuitBreaker::new(options, Arc::clone(clock)),
+            breaker: breakers.get(options),
             clock: Arc::clone(clock),
             paused_until: Mutex::new(None),
             failing: AtomicBool::new(false),
@@ -99,11 +100,6 @@ impl OrderedSources {
         }
         outcomes
     }
-
-    /// The sources, and whether their circuits are closed.
-    pub fn states(&self) -> impl Iterator<Item = (&'static str, State)> {
-        self.sources.iter().map(|guarded| (guarded.source.name(), guarded.breaker.state()))
-    }
 }
 
 impl Guarded {
@@ -129,9 +125,7 @@ impl Guarded {
         }
         let error = match self.breaker.call(self.source.quotes(coins)).await {
             Ok(quotes) => return Ok(quotes),
-            Err(BreakerError::Open { retry_after }) => SourceError::CircuitOpen { retry_after },
-            Err(BreakerError::TimedOut(limit)) => SourceError::TimedOut(limit),
-            Err(BreakerError::Failed(error)) => error,
+            Err(error) => SourceError::from(error),
         };
         if let SourceError::RateLimited { retry_after: Some(wait) } = error {
             let wait = TimeDelta::from_std(wait).unwrap_or(LONGEST_PAUSE).min(LONGEST_PAUSE);

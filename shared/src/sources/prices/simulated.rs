@@ -56,7 +56,7 @@ impl Simulated {
 
     /// How patient to be with it: the defaults.
     pub fn breaker_options() -> breaker::Options {
-        breaker::Options::new(NAME)
+        breaker::Options { shared: false, ..breaker::Options::new(NAME) }
     }
 }
 

@@ -1,18 +1,16 @@
 //! Tokens signed with an issuer's keys.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 
 use crate::platform::auth::keys::KeySet;
 use crate::platform::auth::testing::{KeyServer, P256, Rsa, base64url, claims, claims_with, clock, hs256, token};
-use crate::platform::auth::{AuthError, Role, Verifier};
+use crate::platform::auth::{AuthError, Role, Verifier, testing};
 use crate::platform::config::{AuthConfig, Vars};
 
 async fn verifier(keys: &[Value]) -> Verifier {
     let server = KeyServer::with(keys).await;
     let vars = [("JWKS_URL", server.url.as_str()), ("JWT_ISSUER", "https://issuer.example/")];
-    Verifier::new(&AuthConfig::from_vars(&Vars::from_iter(vars)).unwrap(), Arc::new(clock())).unwrap()
+    testing::verifier(&AuthConfig::from_vars(&Vars::from_iter(vars)).unwrap(), &clock())
 }
 
 fn usable(keys: &[Value]) -> usize {

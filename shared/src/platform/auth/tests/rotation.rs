@@ -1,11 +1,9 @@
 //! Fetching an issuer's keys: how often, and what happens when its server fails.
 
-use std::sync::Arc;
-
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::platform::auth::testing::{KeyServer, P256, claims_with, clock};
+use crate::platform::auth::testing::{KeyServer, P256, claims_with, clock, verifier};
 use crate::platform::auth::{AuthError, Verifier};
 use crate::platform::clock::ManualClock;
 use crate::platform::config::{AuthConfig, Vars};
@@ -23,7 +21,7 @@ impl Setting {
         let vars = [("JWKS_URL", server.url.as_str()), ("JWT_ISSUER", "https://issuer.example/")];
         let config = AuthConfig::from_vars(&Vars::from_iter(vars)).unwrap();
         let clock = clock();
-        Self { verifier: Verifier::new(&config, Arc::new(clock.clone())).unwrap(), server, clock }
+        Self { verifier: verifier(&config, &clock), server, clock }
     }
 
     /// Whether a token of this key is believed; it never expires.

@@ -1,6 +1,5 @@
 //! Tokens signed with a shared secret, and what every token must be like.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -8,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::platform::auth::testing::{NOW, at, base64url, claims, claims_with, clock, hs256, token};
-use crate::platform::auth::{AuthError, Principal, Role, Verifier, issue_local_token};
+use crate::platform::auth::{AuthError, Principal, Role, Verifier, issue_local_token, testing};
 use crate::platform::config::{AuthConfig, Vars};
 
 const SECRET: &str = "a secret for tests, of 32 bytes or more";
@@ -19,7 +18,7 @@ fn config() -> AuthConfig {
 }
 
 fn verifier() -> Verifier {
-    Verifier::new(&config(), Arc::new(clock())).unwrap()
+    testing::verifier(&config(), &clock())
 }
 
 /// A properly signed token.
@@ -50,7 +49,7 @@ async fn a_good_token_says_who_its_bearer_is() {
 #[tokio::test]
 async fn our_own_tokens_are_believed_until_they_expire() {
     let clock = clock();
-    let verifier = Verifier::new(&config(), Arc::new(clock.clone())).unwrap();
+    let verifier = testing::verifier(&config(), &clock);
     let token = issue_local_token(&config(), "dev", Role::User, Duration::from_secs(3600), at(NOW)).unwrap();
     let dev = Principal { user_id: "dev".to_owned(), role: Role::User };
     assert_eq!(verifier.verify(&token).await, Ok(dev.clone()));

@@ -88,6 +88,11 @@ where
         keys.iter().filter_map(|key| Some((key.clone(), value(key)?))).collect()
     }
 
+    /// Whether somebody waits for `key`.
+    pub(crate) fn is_under_way(&self, key: &K) -> bool {
+        self.lock().under_way.contains_key(key)
+    }
+
     /// The batches that bring `keys`.
     fn join(&self, keys: &[K]) -> Vec<Batch<K, V>> {
         let mut batches: Vec<(u64, Batch<K, V>)> = vec![];

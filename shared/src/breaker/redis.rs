@@ -1,0 +1,105 @@
+//! What is shared, in Redis: a hash a circuit, and a key with a short life for whoever tries the service. One atomic script
+//! (`circuit.lua`) an operation; time is the server's, so sandboxes whose clocks differ agree.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Script;
+
+use super::shared::{Election, SharedCircuits, SharedError, SharedState, Verdict};
+use crate::platform::BoxFuture;
+use crate::platform::clock::Clock;
+use crate::platform::redis::RedisClient;
+
+/// Circuits in a Redis, under keys with a common prefix.
+pub struct RedisCircuits {
+    client: Arc<RedisClient>,
+    script: Script,
+    prefix: String,
+    /// Only in tests, which move it.
+    clock: Option<Arc<dyn Clock>>,
+}
+
+/// Elected, state, epoch, microseconds that remain, openings.
+type Answer = (u8, String, i64, u64, u32);
+
+impl RedisCircuits {
+    /// The circuits whose keys begin with `prefix`.
+    pub fn new(client: Arc<RedisClient>, prefix: impl Into<String>) -> Self {
+        Self { client, script: Script::new(include_str!("circuit.lua")), prefix: prefix.into(), clock: None }
+    }
+
+    /// The same, by `clock` in place of the server's: for tests. How long a trial may take is the server's all the same.
+    pub fn timed_by(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    async fn run(&self, name: &str, operation: &str, holder: &str, more: [i64; 2]) -> Result<Answer, SharedError> {
+        let mut script = self.script.prepare_invoke();
+        script.key(format!("{}{{{name}}}", self.prefix)).key(format!("{}{{{name}}}:trial", self.prefix));
+        let now = self.clock.as_ref().map(|clock| clock.micros().to_string());
+        script.arg(now.unwrap_or_default()).arg(operation).arg(holder).arg(more[0]).arg(more[1]);
+        // The kind of an error: its text may name an address.
+        self.client.script(&script).await.map_err(|error| SharedError(error.category().to_owned()))
+    }
+
+    async fn verdict(&self, name: &str, operation: &str, holder: &str, more: [i64; 2]) -> Result<Verdict, SharedError> {
+        verdict(&self.run(name, operation, holder, more).await?)
+    }
+}
+
+impl SharedCircuits for RedisCircuits {
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Verdict, SharedError>> {
+        Box::pin(self.verdict(name, "read", "", [0; 2]))
+    }
+
+    fn opened<'a>(
+        &'a self,
+        name: &'a str,
+        holder: &'a str,
+        reset: Duration,
+        trial: bool,
+    ) -> BoxFuture<'a, Result<Verdict, SharedError>> {
+        let reset = i64::try_from(reset.as_micros()).unwrap_or(i64::MAX >> 8);
+        Box::pin(self.verdict(name, "opened", holder, [reset, i64::from(trial)]))
+    }
+
+    fn closed<'a>(&'a self, name: &'a str, holder: &'a str) -> BoxFuture<'a, Result<Verdict, SharedError>> {
+        Box::pin(self.verdict(name, "closed", holder, [0; 2]))
+    }
+
+    fn elect<'a>(
+        &'a self,
+        name: &'a str,
+        holder: &'a str,
+        lease: Duration,
+        seen: i64,
+    ) -> BoxFuture<'a, Result<Election, SharedError>> {
+        Box::pin(async move {
+            let lease = i64::try_from(lease.as_millis()).unwrap_or(i64::MAX).max(1);
+            let answer = self.run(name, "elect", holder, [lease, seen]).await?;
+            match &answer {
+                (1, ..) => Ok(Election::Elected),
+                (_, state, _, remaining, _) if state == "tried" => {
+                    Ok(Election::Another(Duration::from_micros(*remaining)))
+                }
+                _ => verdict(&answer).map(Election::Decided),
+            }
+        })
+    }
+
+    fn isolate<'a>(&'a self, name: &'a str, isolated: bool) -> BoxFuture<'a, Result<Verdict, SharedError>> {
+        Box::pin(self.verdict(name, "isolate", "", [i64::from(isolated), 0]))
+    }
+}
+
+fn verdict((_, state, epoch, remaining, openings): &Answer) -> Result<Verdict, SharedError> {
+    let state = match state.as_str() {
+        "unknown" => SharedState::Unknown,
+        "closed" => SharedState::Closed,
+        "open" => SharedState::Open { remaining: Duration::from_micros(*remaining), openings: *openings },
+        "isolated" => SharedState::Isolated,
+        _ => return Err(SharedError("a state that this code does not know".to_owned())),
+    };
+    Ok(Verdict { state, epoch: *epoch })
+}
