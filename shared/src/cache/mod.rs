@@ -13,6 +13,8 @@
 pub(crate) mod batcher;
 mod codec;
 mod entry;
+#[cfg(test)]
+mod fake;
 mod leases;
 mod memory;
 mod meter;

@@ -372,3 +372,6 @@ where
         add(&self.cache.meter.stale_served, u64::from(stale));
     }
 }
+
+#[cfg(test)]
+mod tests;

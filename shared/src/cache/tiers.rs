@@ -20,7 +20,7 @@ use crate::platform::clock::{Clock, Timestamp, delta};
 use crate::platform::ids;
 use crate::platform::metrics::{Measured, Sample};
 
-/// The longest that the tier in this process keeps an entry: other processes may have a newer one.
+/// The longest that the tier in this process keeps an entry where there are others: they may have a newer one.
 const MEMORY_LIFE: Duration = Duration::from_secs(60);
 
 /// Ordered tiers. Without any but the one in this process, all works as well.
@@ -321,7 +321,7 @@ impl Cache {
                 let family = marks.get(&family(&keys[index])).cloned().unwrap_or_default();
                 let Some(marks) = self.still_holding(&entry, family).await else { continue };
                 promoted.push((keys[index].clone(), entry.clone()));
-                let near = limited(&entry, now, MEMORY_LIFE);
+                let near = limited(&entry, now, self.memory_life());
                 self.memory.put(keys[index].clone(), Held::new(near, marks.clone(), None));
                 found[index] = Some(Arc::new(Held::new(entry, marks, None)));
             }
@@ -360,6 +360,10 @@ impl Cache {
         tags.are(&entry.tags).then(|| family.and(tags))
     }
 
+    fn memory_life(&self) -> Duration {
+        if self.far.is_empty() { Duration::MAX } else { MEMORY_LIFE }
+    }
+
     async fn put(&self, entries: Vec<(String, Entry)>, marks: &MarksByFamily) {
         self.put_where(entries, marks, true).await;
     }
@@ -371,7 +375,7 @@ impl Cache {
         let now = self.clock.now();
         for (key, entry) in &entries {
             let marks = marks.get(&family(key)).cloned().unwrap_or_default();
-            self.memory.put(key.clone(), Held::new(limited(entry, now, MEMORY_LIFE), marks, None));
+            self.memory.put(key.clone(), Held::new(limited(entry, now, self.memory_life()), marks, None));
             self.memory_meter.written(entry.value.len());
         }
         put_far(&self.far, &entries, now, cold).await;

@@ -2,7 +2,7 @@
 //!
 //! What was found stands until a connection there cannot be opened; the next one looks again, and goes where it went before
 //! where nothing can be found. A lookup is a shared future, as opening is: whoever waits drives it, so none of those can hold
-//! up the others, and nothing goes on in between.
+//! up the others.
 //!
 //! However often connections fail, lookups begin [`LOOK_AGAIN`] apart at least: what answers them is slow, shared with every
 //! other sandbox, and least to be crowded during an outage.
@@ -126,7 +126,6 @@ impl Role {
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use futures_util::poll;
     use tokio::time::advance;
 
     use super::*;
@@ -164,7 +163,7 @@ mod tests {
     async fn one_lookup_is_for_all_who_wait_and_any_of_them_drives_it() {
         let (discovery, lookups) = discovery(|_| false);
         let mut left_alone = Box::pin(discovery.addresses());
-        assert!(poll!(&mut left_alone).is_pending());
+        assert!((&mut left_alone).now_or_never().is_none());
         assert_eq!(address(&discovery).await, "redis://1");
         left_alone.await.unwrap();
         assert_eq!(lookups.load(Ordering::SeqCst), 1);

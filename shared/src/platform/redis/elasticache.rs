@@ -20,11 +20,15 @@ const DEADLINE: Duration = Duration::from_secs(2);
 const ATTEMPTS: u32 = 2;
 
 /// The endpoints of a group, asked for when they are needed.
+///
+/// A task of its own asks, unlike everything else about Redis: the answer takes longer than one request waits for Redis, and
+/// its deadline goes on while nobody waits. A sandbox with a request now and then would never come to an end.
 pub(crate) fn discovery(group: ReplicationGroup) -> Arc<Discovery> {
     let group = Arc::new(group);
     Discovery::new(move || {
         let group = Arc::clone(&group);
-        async move { endpoints(&group).await }.boxed()
+        let asked = tokio::spawn(async move { endpoints(&group).await });
+        asked.map(|ended| ended.unwrap_or_else(|_| Err(DiscoveryError("the task that asks ended".to_owned())))).boxed()
     })
 }
 

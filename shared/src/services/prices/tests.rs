@@ -80,10 +80,10 @@ async fn prices_come_in_the_order_asked_with_duplicates() {
 async fn a_fresh_price_is_not_asked_for_again_and_an_old_one_is() {
     let it = fixture();
     it.ask(&["a"]).await.unwrap();
-    it.advance(34);
+    it.advance(31);
     it.ask(&["a", "b"]).await.unwrap();
     assert_eq!(it.source.calls(), [ids(&["a"]), ids(&["b"])]);
-    it.advance(1);
+    it.advance(4);
     it.source.set(Ok(vec![quote("a", "9")]));
     assert_eq!(it.ask(&["a"]).await.unwrap(), "a=9");
 }
