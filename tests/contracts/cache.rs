@@ -1,8 +1,10 @@
 //! What every cache tier promises, and what Redis adds.
 
 mod doubles;
+pub(crate) mod fleet;
 mod link;
 mod redis;
+mod s3;
 
 use std::sync::Arc;
 
@@ -14,6 +16,13 @@ use mcp_core::platform::clock::SystemClock;
 /// Makes each promise a test on each tier.
 macro_rules! contract {
     ($($promise:ident),* $(,)?) => {
+        /// All promises, one after the other, each on a tier with keys of its own.
+        async fn every_promise(fresh: impl Fn() -> Box<dyn CacheTier>) {
+            $(
+                $promise(fresh().as_ref()).await;
+            )*
+        }
+
         mod in_memory {
             $(
                 #[tokio::test]
@@ -27,7 +36,16 @@ macro_rules! contract {
             $(
                 #[tokio::test]
                 async fn $promise() {
-                    super::$promise(super::redis::tier().as_ref()).await;
+                    super::$promise(&super::redis::tier()).await;
+                }
+            )*
+        }
+
+        mod in_s3 {
+            $(
+                #[tokio::test]
+                async fn $promise() {
+                    super::$promise(&super::s3::tier().await).await;
                 }
             )*
         }
@@ -52,7 +70,8 @@ fn memory() -> Arc<dyn CacheTier> {
 fn entry(value: impl Into<Bytes>) -> Entry {
     // To the millisecond, as every tier keeps it.
     let now = Utc::now().trunc_subsecs(3);
-    Entry { value: value.into(), fresh_until: now + TimeDelta::seconds(30), expires_at: now + TimeDelta::minutes(5) }
+    let (fresh_until, expires_at) = (now + TimeDelta::seconds(30), now + TimeDelta::minutes(5));
+    Entry { value: value.into(), fresh_until, expires_at, tags: vec![("tag".to_owned(), u64::MAX)] }
 }
 
 fn keys(names: &[&str]) -> Vec<String> {
@@ -115,6 +134,7 @@ async fn any_bytes_and_any_key_are_kept(tier: &dyn CacheTier) {
     assert_eq!(get(tier, &["k \r\n{ü}\0"]).await, [Some(it)]);
 }
 
+/// One call here; how many round trips that is, is the tier's own affair.
 async fn a_thousand_keys_are_one_call(tier: &dyn CacheTier) {
     let all: Vec<_> = (0..1000).map(|number| (format!("k{number}"), entry(format!("v{number}")))).collect();
     tier.put_many(&all).await.unwrap();

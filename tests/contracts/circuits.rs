@@ -34,8 +34,12 @@ fn client() -> Arc<RedisClient> {
 }
 
 fn in_redis() -> Store {
+    store_in(client())
+}
+
+fn store_in(client: Arc<RedisClient>) -> Store {
     let clock = ManualClock::at(DateTime::from_timestamp(1_750_000_000, 0).unwrap());
-    let circuits = RedisCircuits::new(client(), format!("test:{}:", new_id())).timed_by(Arc::new(clock.clone()));
+    let circuits = RedisCircuits::new(client, format!("test:{}:", new_id())).timed_by(Arc::new(clock.clone()));
     Store { circuits: Arc::new(circuits), clock }
 }
 
@@ -124,6 +128,13 @@ async fn a_decision_is_newer_than_the_one_before(store: Store) {
 /// Makes each promise a test.
 macro_rules! contract {
     ($($promise:ident),* $(,)?) => {
+        /// All promises, in the Redis of `client`.
+        pub(crate) async fn every_promise(client: Arc<RedisClient>) {
+            $(
+                $promise(store_in(client.clone())).await;
+            )*
+        }
+
         mod redis {
             $(
                 #[tokio::test]

@@ -4,8 +4,8 @@
 
 pub(crate) mod build;
 mod bus;
-mod cache;
-mod circuits;
+pub(crate) mod cache;
+pub(crate) mod circuits;
 mod doubles;
 mod event_store;
 mod fixture;

@@ -40,9 +40,9 @@ async fn the_endpoints_of_a_replication_group_are_found() {
         let response = graphql.invoke(request).await.unwrap();
         assert_eq!(response["statusCode"], 200, "{response}\n{}", graphql.output());
         let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-        let key = format!("cache:apq:{hash}");
+        let key = format!("cache:apq:1:{hash}");
         let there: bool = redis::cmd("EXISTS").arg(key).query_async(&mut connection).await.unwrap();
-        there.then_some(()).ok_or_else(|| graphql.output())
+        there.then_some(()).ok_or("it is not there")
     })
     .await;
     // The other way round: what another process kept there is known.

@@ -88,7 +88,7 @@ fn cache(vars: &Vars, redis: Option<&Redis>, clock: &Arc<dyn Clock>, breakers: &
         Some(bucket) => {
             use crate::cache::{S3Tier, TierOptions};
 
-            Ok(cache.before(Arc::new(S3Tier::new(bucket, "cache/")), TierOptions::s3(), breakers))
+            Ok(cache.before(Arc::new(S3Tier::new(bucket, "cache/", clock.clone())), TierOptions::s3(), breakers))
         }
         #[cfg(not(feature = "s3"))]
         Some(_) => Err(super::not_built("CACHE_S3_BUCKET", "S3").into()),

@@ -1,6 +1,8 @@
 //! The cold tier: S3, one object an entry, named by the SHA-256 of its key. For what is worth keeping when Redis is empty
 //! or away. S3 itself deletes what is old, by the bucket's lifecycle; an entry that expired before is a miss.
 
+use std::sync::Arc;
+
 use aws_config::{BehaviorVersion, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
@@ -12,6 +14,7 @@ use tokio::sync::OnceCell;
 
 use super::{CacheError, CacheTier, Entry, TierOptions};
 use crate::platform::BoxFuture;
+use crate::platform::clock::Clock;
 
 const NAME: &str = "s3";
 /// Calls that one request makes at once.
@@ -25,12 +28,19 @@ pub struct S3Tier {
     prefix: String,
     /// Made at the first use: loading credentials takes a while.
     client: OnceCell<Client>,
+    clock: Arc<dyn Clock>,
 }
 
 impl S3Tier {
     /// The objects in `bucket` whose names begin with `prefix`.
-    pub fn new(bucket: impl Into<String>, prefix: impl Into<String>) -> Self {
-        Self { bucket: bucket.into(), prefix: prefix.into(), client: OnceCell::new() }
+    pub fn new(bucket: impl Into<String>, prefix: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
+        Self { bucket: bucket.into(), prefix: prefix.into(), client: OnceCell::new(), clock }
+    }
+
+    /// The same, through a client that is there.
+    #[must_use]
+    pub fn through(self, client: Client) -> Self {
+        Self { client: OnceCell::new_with(Some(client)), ..self }
     }
 
     async fn client(&self) -> &Client {
@@ -58,7 +68,7 @@ impl S3Tier {
         match answer {
             Ok(object) => {
                 let body = object.body.collect().await.map_err(|_| problem("the body broke off"))?;
-                Ok(Entry::decode(body.to_vec()))
+                Ok(Entry::decode(body.to_vec()).filter(|entry| entry.expires_at > self.clock.now()))
             }
             Err(error) if error.code() == Some("NoSuchKey") => Ok(None),
             Err(error) => Err(failed(&error)),

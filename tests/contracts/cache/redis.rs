@@ -17,15 +17,15 @@ pub(super) fn client() -> Arc<RedisClient> {
 }
 
 /// A tier with keys of its own.
-pub(super) fn tier() -> Arc<dyn CacheTier> {
-    Arc::new(RedisTier::new(client(), None, format!("test:{}:", new_id())))
+pub(super) fn tier() -> RedisTier {
+    RedisTier::new(client(), None, format!("test:{}:", new_id()))
 }
 
 #[tokio::test]
 async fn what_is_foreign_is_a_miss() {
     let prefix = format!("test:{}:", new_id());
     let (client, tier) = (client(), RedisTier::new(client(), None, prefix.clone()));
-    for (number, foreign) in [&b""[..], b"text", b"\x02aaaaaaaabbbbbbbbv"].into_iter().enumerate() {
+    for (number, foreign) in [&b""[..], b"text", b"\x01aaaaaaaabbbbbbbbv"].into_iter().enumerate() {
         let key = format!("k{number}");
         client
             .query::<()>(::redis::cmd("SET").arg(format!("{prefix}{key}")).arg(foreign).arg("EX").arg(60))

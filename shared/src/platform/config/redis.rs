@@ -22,6 +22,11 @@ pub(super) const VARIABLES: &[Variable] = &[
     Variable { name: "REDIS_CLUSTER", meaning: "whether REDIS_HOST is a cluster", default: "off" },
     Variable { name: "REDIS_TLS", meaning: "whether REDIS_HOST speaks TLS", default: "off" },
     Variable {
+        name: "REDIS_CA_FILE",
+        meaning: "PEM file of the authority that signed Redis's certificate",
+        default: "public authorities",
+    },
+    Variable {
         name: "ELASTICACHE_REPLICATION_GROUP",
         meaning: "its id: find the endpoints through the AWS API instead",
         default: "unset",
@@ -34,6 +39,7 @@ pub(super) const VARIABLES: &[Variable] = &[
 ];
 
 const GROUP: &str = "ELASTICACHE_REPLICATION_GROUP";
+const CA_FILE: &str = "REDIS_CA_FILE";
 
 const EXPECTED: &str = "redis://, rediss://, redis-cluster:// or rediss-cluster:// and [USER:PASSWORD@]HOST[:PORT]";
 
@@ -53,6 +59,8 @@ pub struct ReplicationGroup {
     pub id: String,
     /// Its auth token, if it asks for one.
     pub password: Option<Secret>,
+    /// See [`RedisEndpoint::ca_file`].
+    pub ca_file: Option<String>,
     /// Where cache reads are sent, instead of the group's own reader endpoint.
     pub reader: Option<RedisEndpoint>,
 }
@@ -75,6 +83,8 @@ pub struct RedisEndpoint {
     pub url: Secret,
     /// Whether a cluster answers there.
     pub cluster: bool,
+    /// The file with the certificates to trust, where they are not those of public authorities.
+    pub ca_file: Option<String>,
 }
 
 impl RedisServers {
@@ -84,14 +94,18 @@ impl RedisServers {
     /// # Errors
     /// [`ConfigError`] without the URL's value, which may carry a password.
     pub fn from_vars(vars: &Vars) -> Result<Option<Self>, ConfigError> {
-        let reader =
-            || vars.get("REDIS_READER_URL").map(|url| RedisEndpoint::parse("REDIS_READER_URL", url)).transpose();
+        let ca_file = vars.get(CA_FILE);
+        let reader = || {
+            let reader = vars.get("REDIS_READER_URL").map(|url| RedisEndpoint::parse("REDIS_READER_URL", url));
+            Ok(reader.transpose()?.map(|reader| reader.trusting(ca_file)))
+        };
         let primary = match (vars.get("REDIS_URL"), vars.get("REDIS_HOST"), vars.get(GROUP)) {
             (Some(url), _, _) => RedisEndpoint::parse("REDIS_URL", url)?,
             (None, Some(host), _) => RedisEndpoint::from_parts(vars, host)?,
             (None, None, Some(id)) if is_group_id(id) => {
-                let group =
-                    ReplicationGroup { id: id.to_owned(), password: vars.secret("REDIS_PASSWORD"), reader: reader()? };
+                let password = vars.secret("REDIS_PASSWORD");
+                let ca_file = ca_file.map(str::to_owned);
+                let group = ReplicationGroup { id: id.to_owned(), password, ca_file, reader: reader()? };
                 return Ok(Some(Self::ReplicationGroup(group)));
             }
             (None, None, Some(id)) => {
@@ -99,7 +113,7 @@ impl RedisServers {
             }
             (None, None, None) => return Ok(None),
         };
-        Ok(Some(Self::Listed(RedisConfig { primary, reader: reader()? })))
+        Ok(Some(Self::Listed(RedisConfig { primary: primary.trusting(ca_file), reader: reader()? })))
     }
 
     /// The variable that they come from.
@@ -114,7 +128,8 @@ impl RedisServers {
 impl ReplicationGroup {
     /// One of the group's endpoints, as AWS tells it.
     pub fn endpoint(&self, host: &str, port: u16, tls: bool, cluster: bool) -> RedisEndpoint {
-        RedisEndpoint { variable: GROUP, url: url(tls, self.password.as_ref(), host, port), cluster }
+        let url = url(tls, self.password.as_ref(), host, port);
+        RedisEndpoint { variable: GROUP, url, cluster, ca_file: self.ca_file.clone() }
     }
 }
 
@@ -134,7 +149,20 @@ impl RedisEndpoint {
         .find_map(|(scheme, cluster, prefix)| Some((scheme, cluster, url.strip_prefix(prefix)?)))
         .filter(|(_, _, rest)| !rest.is_empty())
         .ok_or_else(|| ConfigError::expected(variable, EXPECTED))?;
-        Ok(Self { variable, url: Secret::new(format!("{scheme}://{rest}")), cluster })
+        Ok(Self { variable, url: Secret::new(format!("{scheme}://{rest}")), cluster, ca_file: None })
+    }
+
+    /// The same, trusting the certificates in a file.
+    #[must_use]
+    pub fn trusting(self, ca_file: Option<&str>) -> Self {
+        Self { ca_file: ca_file.map(str::to_owned), ..self }
+    }
+
+    /// What that file holds.
+    #[cfg(feature = "redis")]
+    pub(crate) fn trusted(&self) -> Result<Option<Vec<u8>>, ConfigError> {
+        let read = |file: &String| std::fs::read(file).map_err(|error| ConfigError::invalid(CA_FILE, file, error));
+        self.ca_file.as_ref().map(read).transpose()
     }
 
     fn from_parts(vars: &Vars, host: &str) -> Result<Self, ConfigError> {
@@ -147,6 +175,7 @@ impl RedisEndpoint {
             variable: "REDIS_HOST",
             url: url(tls, vars.secret("REDIS_PASSWORD").as_ref(), host, port),
             cluster: vars.switch("REDIS_CLUSTER", false)?,
+            ca_file: None,
         })
     }
 

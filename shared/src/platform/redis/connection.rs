@@ -6,7 +6,9 @@ use futures_util::future::{BoxFuture, FutureExt, try_join_all};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterConfig};
 use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, RedisFuture, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, FromRedisValue, Pipeline, RedisError, RedisFuture, TlsCertificates, Value,
+};
 use tokio::time::timeout;
 
 use super::discovery::{Discovery, Role};
@@ -24,16 +26,25 @@ pub(super) enum Server {
 impl Server {
     pub(super) fn new(endpoint: &RedisEndpoint, options: RedisOptions) -> Result<Self, ConfigError> {
         let url = endpoint.url.expose();
+        let trusted = endpoint.trusted()?;
+        let certificates = trusted.map(|root_cert| TlsCertificates { client_tls: None, root_cert: Some(root_cert) });
         let server = if endpoint.cluster {
-            let builder = ClusterClient::builder([url])
+            let mut builder = ClusterClient::builder([url])
                 .retries(TRIES)
                 .min_retry_wait(50)
                 .max_retry_wait(300)
                 .connection_timeout(options.connect_timeout)
                 .response_timeout(options.deadline);
+            if let Some(certificates) = certificates {
+                builder = builder.certs(certificates);
+            }
             builder.build().map(|client| Self::Cluster(Box::new(client)))
         } else {
-            Client::open(url).map(|client| Self::Single(Box::new(client)))
+            let client = match certificates {
+                Some(certificates) => Client::build_with_tls(url, certificates),
+                None => Client::open(url),
+            };
+            client.map(|client| Self::Single(Box::new(client)))
         };
         // The reason may quote the URL, and with it a password.
         server.map_err(|_| endpoint.unusable())

@@ -84,7 +84,8 @@ mod tests {
     }
 
     fn found(described: ReplicationGroupBuilder) -> Option<RedisConfig> {
-        let group = ReplicationGroup { id: "mcp-redis".to_owned(), password: Some(Secret::new("a/b")), reader: None };
+        let password = Some(Secret::new("a/b"));
+        let group = ReplicationGroup { id: "mcp-redis".to_owned(), password, ca_file: None, reader: None };
         config(&group, &described.build())
     }
 
