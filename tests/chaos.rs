@@ -2,6 +2,8 @@
 
 #[path = "chaos/kafka.rs"]
 mod kafka;
+#[path = "chaos/redis.rs"]
+mod redis_cluster;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -6,6 +6,7 @@ mod hostile;
 mod idempotency;
 mod limits;
 mod memories;
+mod operations;
 mod prices;
 mod protocol;
 mod server;

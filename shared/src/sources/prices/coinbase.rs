@@ -7,7 +7,7 @@ use reqwest::Url;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 
-use super::{PriceSource, plausible};
+use super::{PriceSource, breaker_options, plausible};
 use crate::breaker;
 use crate::domain::coin::Coin;
 use crate::domain::money;
@@ -66,7 +66,7 @@ impl Coinbase {
 
     /// How patient to be with it: the defaults.
     pub fn breaker_options() -> breaker::Options {
-        breaker::Options::new(NAME)
+        breaker_options(NAME)
     }
 
     async fn ask(&self, asked: &HashMap<&'static str, &Coin>) -> Result<Vec<Quote>, SourceError> {

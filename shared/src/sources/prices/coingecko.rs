@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{PriceSource, number, plausible};
+use super::{PriceSource, breaker_options, number, plausible};
 use crate::breaker;
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
@@ -44,11 +44,7 @@ impl CoinGecko {
 
     /// How patient to be with it: 5 s, and open above 30 %.
     pub fn breaker_options() -> breaker::Options {
-        breaker::Options {
-            timeout: Duration::from_secs(5),
-            error_threshold_percentage: 30,
-            ..breaker::Options::new(NAME)
-        }
+        breaker::Options { timeout: Duration::from_secs(5), error_threshold_percentage: 30, ..breaker_options(NAME) }
     }
 
     async fn ask(&self, ids: &str) -> Result<Vec<Quote>, SourceError> {

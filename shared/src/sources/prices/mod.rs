@@ -11,6 +11,7 @@ use rust_decimal::Decimal;
 use serde_json::value::RawValue;
 
 use super::SourceError;
+use crate::breaker;
 use crate::domain::coin::Coin;
 use crate::domain::money;
 use crate::domain::price::Quote;
@@ -28,6 +29,11 @@ pub trait PriceSource: Send + Sync {
 
     /// A quote for each of `coins` that the source knows, in no order; a coin that is missing is unknown to it.
     fn quotes<'a>(&'a self, coins: &'a [Coin]) -> BoxFuture<'a, Result<Vec<Quote>, SourceError>>;
+}
+
+/// How patient to be with a source, unless it says otherwise.
+fn breaker_options(name: &'static str) -> breaker::Options {
+    breaker::Options { group: Some("prices".into()), ..breaker::Options::new(name) }
 }
 
 /// A JSON number, or a string that holds one, digit by digit.

@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta};
 use futures_util::future::{FutureExt, ready};
 use rust_decimal::Decimal;
 
-use super::PriceSource;
+use super::{PriceSource, breaker_options};
 use crate::breaker;
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
@@ -56,7 +56,7 @@ impl Simulated {
 
     /// How patient to be with it: the defaults.
     pub fn breaker_options() -> breaker::Options {
-        breaker::Options { shared: false, ..breaker::Options::new(NAME) }
+        breaker::Options { shared: false, ..breaker_options(NAME) }
     }
 }
 
