@@ -83,6 +83,7 @@ async fn store(vars: &Vars) -> Result<Arc<dyn Store>, StartError> {
 /// An event store that wakes the relay after each commit, where `OUTBOX_RELAY_FUNCTION` names one.
 #[cfg(feature = "aws")]
 #[cfg_attr(feature = "invoke", expect(clippy::unnecessary_wraps, reason = "without that feature it may fail"))]
+#[cfg_attr(not(feature = "invoke"), expect(unused_variables, reason = "nothing is invoked"))]
 fn waking(
     vars: &Vars,
     store: Arc<dyn Store>,

@@ -60,7 +60,7 @@ impl Redis {
     pub(super) fn behind(&self, cache: Cache, breakers: &Breakers) -> Cache {
         let tier = Arc::new(RedisTier::new(self.primary.clone(), self.reader.clone(), "cache:"));
         let options = TierOptions::redis();
-        let breaker = breakers.get(options.breaker.clone());
+        let breaker = breakers.get(&options.breaker);
         let beside = Companion { stamps: tier.clone(), leases: tier.clone(), breaker };
         cache.before(tier, options, breakers).beside(beside)
     }

@@ -116,7 +116,9 @@ mod tests {
             share in 0.0..=1.0_f64,
         ) {
             let histogram = Histogram::empty();
-            times.iter().for_each(|time| histogram.record(*time));
+            for time in &times {
+                histogram.record(*time);
+            }
             let read = Latencies::sum([&histogram].into_iter()).percentile(share).as_micros();
             times.sort_unstable();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a rank")]

@@ -361,7 +361,7 @@ impl CircuitBreaker {
     fn tell(&self, transition: Option<Transition>) {
         let service = &*self.options.name;
         match transition {
-            None => return,
+            None => {}
             Some(Transition::Opened) => {
                 tracing::error!(service, "circuit open: the service keeps failing");
                 self.emit(Event::Open);
@@ -450,7 +450,7 @@ impl Fleet {
             match &answer {
                 Ok(_) => tracing::info!(service, "the circuit is shared again"),
                 Err(error) => {
-                    tracing::warn!(service, %error, "the circuit is not shared: each process counts for itself")
+                    tracing::warn!(service, %error, "the circuit is not shared: each process counts for itself");
                 }
             }
         }

@@ -30,6 +30,7 @@ impl RedisCircuits {
     }
 
     /// The same, by `clock` in place of the server's: for tests. How long a trial may take is the server's all the same.
+    #[must_use]
     pub fn timed_by(self, clock: Arc<dyn Clock>) -> Self {
         Self { clock: Some(clock), ..self }
     }

@@ -43,7 +43,7 @@ impl Breakers {
     }
 
     /// The breaker with the name in `options`, which is made with them if it is not there yet.
-    pub fn get(&self, options: Options) -> Arc<CircuitBreaker> {
+    pub fn get(&self, options: &Options) -> Arc<CircuitBreaker> {
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             let shared = self.shared.clone().filter(|_| options.shared);

@@ -37,6 +37,15 @@ impl Fixture {
         self.breaker.call(ready(Err("no"))).await
     }
 
+    /// A call that succeeds after a while.
+    async fn take(&self, millis: i64) {
+        let call = async {
+            self.advance(millis);
+            Ok::<_, &str>(())
+        };
+        self.breaker.call(call).await.unwrap();
+    }
+
     async fn open(&self) {
         for _ in 0..5 {
             self.fail().await.unwrap_err();
@@ -171,7 +180,7 @@ async fn a_clock_that_is_set_back_does_not_prolong_the_opening() {
 async fn a_dropped_call_is_counted_and_says_nothing_about_the_service() {
     let it = fixture_with(|options| options.capacity = Some(1));
     for _ in 0..20 {
-        drop(Box::pin(it.breaker.call(pending::<Result<(), &str>>())).now_or_never());
+        assert!(it.breaker.call(pending::<Result<(), &str>>()).now_or_never().is_none());
     }
     // One that never began is none.
     drop(it.breaker.call(pending::<Result<(), &str>>()));
@@ -195,14 +204,14 @@ async fn calls_that_answer_too_late_open_it() {
     for (millis, state) in
         [(1_000, State::Closed), (1_000, State::Closed), (1_001, State::Closed), (1_001, State::Closed)]
     {
-        it.breaker.call(async { Ok::<_, ()>(it.advance(millis)) }).await.unwrap();
+        it.take(millis).await;
         assert_eq!(it.breaker.state(), state);
     }
-    it.breaker.call(async { Ok::<_, ()>(it.advance(1_500)) }).await.unwrap();
+    it.take(1_500).await;
     assert_eq!(it.breaker.state(), State::Open);
     assert_eq!(it.breaker.statistics().slow, 3);
     it.advance(30_000);
-    it.breaker.call(async { Ok::<_, ()>(it.advance(1_500)) }).await.unwrap();
+    it.take(1_500).await;
     assert_eq!(it.breaker.state(), State::Open, "a slow trial is none that succeeded");
 }
 
@@ -280,7 +289,7 @@ async fn the_fallback_gets_the_arguments_and_the_error() {
 async fn latencies_are_those_of_the_calls_in_the_window() {
     let it = fixture();
     for millis in [10, 20, 30, 40] {
-        it.breaker.call(async { Ok::<_, ()>(it.advance(millis)) }).await.unwrap();
+        it.take(millis).await;
     }
     let latency = it.breaker.statistics().latency;
     let near = |time: Duration, millis: u64| {

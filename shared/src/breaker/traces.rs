@@ -148,11 +148,10 @@ impl Replay {
                 self.breaker.close();
                 return None;
             }
-            "f" => None,
+            "f" | "t" => None,
             "s" => Some(Ok("ok")),
             "e" => Some(Err("failed")),
             "x" => Some(Err("filtered")),
-            "t" => None,
             other => panic!("no operation: {other}"),
         };
         let id = id.parse().unwrap();

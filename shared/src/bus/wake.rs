@@ -65,7 +65,7 @@ mod invoke {
                 reset_timeout: Duration::from_secs(10),
                 ..Options::new("outbox-relay")
             };
-            Self { name: name.to_owned(), client: OnceCell::new(), breaker: breakers.get(options) }
+            Self { name: name.to_owned(), client: OnceCell::new(), breaker: breakers.get(&options) }
         }
 
         async fn invoke(&self) {

@@ -1,4 +1,4 @@
-//! How values become bytes: a version byte, then MessagePack with structs as arrays. So a field that is added, removed or
+//! How values become bytes: a version byte, then `MessagePack` with structs as arrays. So a field that is added, removed or
 //! moved makes another shape, and its family another version.
 
 use serde::Serialize;

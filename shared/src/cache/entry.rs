@@ -26,7 +26,7 @@ impl Entry {
     /// One version byte; `fresh_until` and `expires_at` (milliseconds since 1970, 8 bytes each); the number of tags (1
     /// byte), each with its length (1 byte), its name and its stamp (8 bytes); then the value. Numbers are big endian.
     /// `None` for more, or longer, tags than that holds.
-    pub(super) fn encode(&self) -> Option<Vec<u8>> {
+    pub fn encode(&self) -> Option<Vec<u8>> {
         let mut bytes = Vec::with_capacity(18 + self.tags.len() * 32 + self.value.len());
         bytes.push(VERSION);
         bytes.extend(self.fresh_until.timestamp_millis().to_be_bytes());
@@ -42,7 +42,7 @@ impl Entry {
     }
 
     /// The entry that these bytes hold; `None` for another version, and for what is no entry.
-    pub(super) fn decode(bytes: Vec<u8>) -> Option<Self> {
+    pub fn decode(bytes: Vec<u8>) -> Option<Self> {
         let (&[VERSION], rest) = bytes.split_first_chunk()? else { return None };
         let (fresh_until, rest) = rest.split_first_chunk()?;
         let (expires_at, rest) = rest.split_first_chunk()?;

@@ -123,7 +123,7 @@ pub(super) fn process(remote: &Arc<Remote>, clock: &ManualClock) -> Cache {
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let breakers = Breakers::new(clock.clone(), None);
     let options = TierOptions::redis();
-    let breaker = breakers.get(options.breaker.clone());
+    let breaker = breakers.get(&options.breaker);
     let beside = Companion { stamps: remote.clone(), leases: remote.clone(), breaker };
     let memory = MemoryTier::new(1 << 20, clock.clone());
     Cache::new(memory, clock).before(remote.clone(), options, &breakers).beside(beside)

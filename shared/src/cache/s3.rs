@@ -19,7 +19,7 @@ use crate::platform::clock::Clock;
 const NAME: &str = "s3";
 /// Calls that one request makes at once.
 const AT_ONCE: usize = 32;
-/// The most that one DeleteObjects takes.
+/// The most that one `DeleteObjects` takes.
 const DELETED_AT_ONCE: usize = 1000;
 
 /// Entries in a bucket, as objects whose names begin with a common prefix.

@@ -148,7 +148,7 @@ impl Cache {
     /// The same, with another tier behind those that are there.
     #[must_use]
     pub fn before(mut self, tier: Arc<dyn CacheTier>, options: TierOptions, breakers: &Breakers) -> Self {
-        let breaker = breakers.get(options.breaker.clone());
+        let breaker = breakers.get(&options.breaker);
         self.far.push(Far { tier, options, breaker, meter: TierMeter::default(), failing: AtomicBool::new(false) });
         self
     }

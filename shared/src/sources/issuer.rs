@@ -35,7 +35,7 @@ impl IssuerKeys {
         let options = HttpOptions { max_bytes: LONGEST, keeps_connections: false, ..HttpOptions::default() };
         // The issuer's keys are asked for so seldom that a single failure has to count. That they are not asked for at every
         // request while there are none is `platform/auth`'s to see to.
-        let breaker = breakers.get(Options {
+        let breaker = breakers.get(&Options {
             reset_timeout: Duration::from_secs(10),
             group: Some("auth".into()),
             ..Options::new(NAME)

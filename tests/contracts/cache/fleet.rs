@@ -33,8 +33,7 @@ pub(crate) fn process(tier: RedisTier) -> Cache {
     let (tier, mut options) = (Arc::new(tier), TierOptions::redis());
     // Patient: tests share the machine with a build.
     options.breaker.timeout = Duration::from_secs(10);
-    let beside =
-        Companion { stamps: tier.clone(), leases: tier.clone(), breaker: breakers.get(options.breaker.clone()) };
+    let beside = Companion { stamps: tier.clone(), leases: tier.clone(), breaker: breakers.get(&options.breaker) };
     Cache::new(MemoryTier::new(1 << 20, clock.clone()), clock).before(tier, options, &breakers).beside(beside)
 }
 

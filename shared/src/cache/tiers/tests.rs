@@ -51,6 +51,7 @@ async fn put(cache: &Cache, key: &str, value: &str, tags: &[&str]) {
     cache.put_values([(key.to_owned(), value)], &options).await;
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as it is found")]
 fn cached(value: &str, fresh: bool) -> Option<(String, bool)> {
     Some((value.to_owned(), fresh))
 }

@@ -12,6 +12,9 @@ use super::{Http, negotiate};
 
 pub(super) async fn show(State(http): State<Arc<Http>>, headers: HeaderMap) -> Response {
     let mut links = vec![("/healthz", "whether this process and its database are up")];
+    if http.local {
+        links.push(("/metrics", "what this process measured, for Prometheus"));
+    }
     if http.graphql_enabled {
         links.insert(0, ("/graphql", "the GraphQL endpoint (POST, GET; GraphiQL in a browser)"));
         if http.local {

@@ -57,7 +57,7 @@ impl OrderedSources {
     ) -> Self {
         let guarded = |(source, options)| Guarded {
             source,
-            breaker: breakers.get(options),
+            breaker: breakers.get(&options),
             clock: Arc::clone(clock),
             paused_until: Mutex::new(None),
             failing: AtomicBool::new(false),
