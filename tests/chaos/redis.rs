@@ -15,7 +15,7 @@ use crate::{SECRET, load};
 
 /// Whether the local process has done with a circuit being open.
 async fn circuit_closes(local: &Local, service: &str) {
-    let closed = format!("mcp_circuit_breaker_open{{service=\"{service}\",group=\"cache\"}} 0\n");
+    let closed = format!("mcp_circuit_breaker_open{{service=\"{service}\",group=\"{service}\"}} 0\n");
     eventually("the circuit is closed", || async {
         let metrics = reqwest::get(local.url("/metrics")).await.unwrap().text().await.unwrap();
         let line = metrics.lines().find(|line| line.contains(service) && line.contains("_open{")).map(str::to_owned);
@@ -48,7 +48,7 @@ async fn a_cluster_that_fails_over_under_load_costs_no_request_and_is_used_again
     cluster.kill(primary).await;
     cluster.failed_over(key, primary).await;
     sleep(Duration::from_secs(1)).await;
-    circuit_closes(&local, "cache.redis").await;
+    circuit_closes(&local, "redis").await;
     // Whoever serves the key now gets what is put there.
     let next = cluster.primary_of(key).await;
     cluster.cli(next, &["DEL", key]).await;
@@ -74,11 +74,11 @@ async fn after_a_thaw_and_after_a_hang_the_cache_comes_back() {
     // What lay between forgot the connections while the process was frozen.
     proxy.forget();
     sleep(Duration::from_secs(1)).await;
-    circuit_closes(&local, "cache.redis").await;
+    circuit_closes(&local, "redis").await;
     proxy.set(Network::BlackHole).await;
     sleep(Duration::from_secs(2)).await;
     proxy.set(Network::Good).await;
-    circuit_closes(&local, "cache.redis").await;
+    circuit_closes(&local, "redis").await;
     stop.store(true, Ordering::SeqCst);
     let codes = asked.await.unwrap();
     assert!(codes["ok"] > 100 && codes.len() == 1, "{codes:?}");

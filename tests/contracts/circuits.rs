@@ -91,8 +91,8 @@ async fn one_is_elected_and_only_when_it_is_time(store: Store) {
 async fn who_was_elected_decides(store: Store) {
     let epoch = store.due().await;
     assert_eq!(store.elect("a", epoch).await, Election::Elected);
-    assert_eq!(store.circuits.closed("x", "b").await.unwrap().state, open(0, 1), "only who tried may say so");
-    let closed = store.circuits.closed("x", "a").await.unwrap();
+    assert_eq!(store.circuits.closed("x", "b", epoch).await.unwrap().state, open(0, 1), "only who tried may say so");
+    let closed = store.circuits.closed("x", "a", epoch).await.unwrap();
     assert!(closed.state == SharedState::Closed && closed.epoch > epoch);
     assert_eq!(store.elect("b", epoch).await, Election::Decided(closed));
 }
@@ -106,12 +106,28 @@ async fn a_failed_trial_opens_it_once_more(store: Store) {
     assert_eq!(store.elect("b", epoch).await, Election::Elected, "the next trial is anybody's");
 }
 
+async fn what_is_told_too_late_is_not_believed(store: Store) {
+    let epoch = store.due().await;
+    // Its lease is over, and another found that the service is still down.
+    let newer = store.circuits.opened("x", "b", RESET, true).await.unwrap();
+    assert!(newer.epoch > epoch);
+    assert_eq!(store.circuits.closed("x", "a", epoch).await.unwrap().state, open(30, 2));
+    assert_eq!(store.circuits.closed("x", "a", newer.epoch).await.unwrap().state, SharedState::Closed);
+}
+
+async fn a_trial_ends_with_its_outcome(store: Store) {
+    // The store does not know that it was open.
+    assert_eq!(store.elect("a", 0).await, Election::Elected);
+    assert_eq!(store.circuits.closed("x", "a", 0).await.unwrap().state, SharedState::Unknown);
+    assert_eq!(store.opened("b", false).await, open(30, 1), "nobody tries any more");
+}
+
 async fn isolated_it_stays_so(store: Store) {
     let isolated = store.circuits.isolate("x", true).await.unwrap();
     assert_eq!(isolated.state, SharedState::Isolated);
     store.clock.advance(TimeDelta::hours(1));
     assert_eq!(store.opened("a", false).await, SharedState::Isolated);
-    assert_eq!(store.circuits.closed("x", "a").await.unwrap().state, SharedState::Isolated);
+    assert_eq!(store.circuits.closed("x", "a", i64::MAX).await.unwrap().state, SharedState::Isolated);
     assert_eq!(store.elect("a", isolated.epoch).await, Election::Decided(isolated));
     assert_eq!(store.circuits.isolate("x", false).await.unwrap().state, SharedState::Closed);
 }
@@ -119,7 +135,7 @@ async fn isolated_it_stays_so(store: Store) {
 async fn a_decision_is_newer_than_the_one_before(store: Store) {
     let mut epochs = vec![store.circuits.opened("x", "a", RESET, false).await.unwrap().epoch];
     for _ in 0..3 {
-        epochs.push(store.circuits.closed("x", "a").await.unwrap().epoch);
+        epochs.push(store.circuits.closed("x", "a", i64::MAX).await.unwrap().epoch);
         epochs.push(store.circuits.opened("x", "a", RESET, false).await.unwrap().epoch);
     }
     assert!(epochs.windows(2).all(|pair| pair[0] < pair[1]), "{epochs:?}");
@@ -151,6 +167,8 @@ contract!(
     one_is_elected_and_only_when_it_is_time,
     who_was_elected_decides,
     a_failed_trial_opens_it_once_more,
+    what_is_told_too_late_is_not_believed,
+    a_trial_ends_with_its_outcome,
     isolated_it_stays_so,
     a_decision_is_newer_than_the_one_before,
 );
@@ -182,8 +200,8 @@ impl SharedCircuits for Broken {
         })
     }
 
-    fn closed<'a>(&'a self, name: &'a str, holder: &'a str) -> BoxFuture<'a, Result<Verdict, SharedError>> {
-        self.inner.closed(name, holder)
+    fn closed<'a>(&'a self, name: &'a str, holder: &'a str, seen: i64) -> BoxFuture<'a, Result<Verdict, SharedError>> {
+        self.inner.closed(name, holder, seen)
     }
 
     fn elect<'a>(
@@ -305,6 +323,26 @@ async fn a_trial_whose_sandbox_died_is_anothers_when_its_time_is_over() {
     };
     tokio::time::timeout(Duration::from_secs(30), found).await.expect("nobody else was elected");
     assert_eq!(all.breakers[1].state(), State::Closed);
+}
+
+#[tokio::test]
+async fn a_sandbox_whose_clock_is_ahead_does_not_try_before_its_time() {
+    let store = in_redis();
+    let clock = ManualClock::at(store.clock.now());
+    let breaker =
+        CircuitBreaker::new(Options::new("x"), Arc::new(clock.clone())).shared_through(store.circuits.clone());
+    for _ in 0..5 {
+        breaker.call(async { Err::<(), _>("down") }).await.unwrap_err();
+    }
+    clock.advance(TimeDelta::milliseconds(30_000));
+    store.clock.advance(TimeDelta::milliseconds(29_800));
+    for _ in 0..3 {
+        let refused = breaker.call(async { Ok::<_, &str>(()) }).await.unwrap_err();
+        assert_eq!(refused, BreakerError::Open { retry_after: Duration::from_millis(200) });
+    }
+    clock.advance(TimeDelta::milliseconds(200));
+    store.clock.advance(TimeDelta::milliseconds(200));
+    breaker.call(async { Ok::<_, &str>(()) }).await.unwrap();
 }
 
 #[tokio::test]

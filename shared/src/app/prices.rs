@@ -46,7 +46,10 @@ impl Shared {
     pub(super) fn new(vars: &Vars, redis: Option<&Redis>) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = PriceConfig::from_vars(vars)?;
-        let breakers = Arc::new(Breakers::new(clock.clone(), redis.map(Redis::circuits)));
+        let breakers = Arc::new(Breakers::new(clock.clone()));
+        if let Some(redis) = redis {
+            breakers.share_through(redis.circuits(&breakers));
+        }
         let cache = Arc::new(cache(vars, redis, &clock, &breakers)?);
         let sources = Arc::new(sources(&config, &clock, &breakers)?);
         Ok(Self { coins: polled_coins(&config)?, sources, clock, breakers, cache, config })

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use crate::breaker::{Breakers, SharedCircuits};
+#[cfg(feature = "redis")]
+use crate::breaker::{Options, RedisCircuits};
 use crate::cache::Cache;
 #[cfg(feature = "redis")]
 use crate::cache::{Companion, RedisTier, TierOptions};
@@ -66,8 +68,9 @@ impl Redis {
     }
 
     /// Where breakers share their state.
-    pub(super) fn circuits(&self) -> Arc<dyn SharedCircuits> {
-        Arc::new(crate::breaker::RedisCircuits::new(self.primary.clone(), "circuit:"))
+    pub(super) fn circuits(&self, breakers: &Breakers) -> Arc<dyn SharedCircuits> {
+        let circuits = RedisCircuits::new(self.primary.clone(), "circuit:");
+        Arc::new(circuits.behind(breakers.get(&Options::redis())))
     }
 
     /// Its limiter.
@@ -96,7 +99,7 @@ impl Redis {
         match *self {}
     }
 
-    pub(super) fn circuits(&self) -> Arc<dyn SharedCircuits> {
+    pub(super) fn circuits(&self, _: &Breakers) -> Arc<dyn SharedCircuits> {
         match *self {}
     }
 

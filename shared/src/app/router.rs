@@ -8,6 +8,7 @@ use reqwest::Url;
 use super::prices::Shared;
 use super::redis::Redis;
 use super::{StartError, store};
+use crate::breaker::Breakers;
 use crate::bus::feed::Feed;
 use crate::faces::graphql::{Graph, Services};
 use crate::faces::http::Http;
@@ -46,7 +47,7 @@ impl Parts {
     pub(super) async fn new(vars: &Vars, auth: AuthConfig) -> Result<Self, StartError> {
         let redis = Redis::from_vars(vars)?;
         let shared = Shared::new(vars, redis.as_ref())?;
-        Ok(Self { auth, store: store(vars).await?, limiter: limiter(redis.as_ref()), shared })
+        Ok(Self { auth, store: store(vars).await?, limiter: limiter(redis.as_ref(), &shared.breakers), shared })
     }
 
     /// The router, its commands going to `events`.
@@ -91,10 +92,10 @@ impl Parts {
 }
 
 /// The limiter: Redis's, with the one in this process for when that is down; or that one alone.
-fn limiter(redis: Option<&Redis>) -> Arc<dyn RateLimiter> {
+fn limiter(redis: Option<&Redis>, breakers: &Breakers) -> Arc<dyn RateLimiter> {
     let memory = MemoryLimiter::with_capacity(CALLERS);
     match redis {
-        Some(redis) => Arc::new(FallbackLimiter::new(redis.limiter(), memory)),
+        Some(redis) => Arc::new(FallbackLimiter::new(redis.limiter(), memory, breakers)),
         None => Arc::new(memory),
     }
 }

@@ -120,12 +120,22 @@ struct Gate {
     successes: u32,
     /// The newest decree that was followed.
     epoch: i64,
+    /// Whether it is isolated by decree: one from here is ended here alone.
+    by_decree: bool,
 }
 
 impl Circuit {
     pub(super) fn new(rules: Rules, now: i64, window_micros: i64, buckets: u32) -> Self {
-        let gate =
-            Gate { state: State::Closed, until: now, openings: 0, generation: 0, trials: 0, successes: 0, epoch: 0 };
+        let gate = Gate {
+            state: State::Closed,
+            until: now,
+            openings: 0,
+            generation: 0,
+            trials: 0,
+            successes: 0,
+            epoch: 0,
+            by_decree: false,
+        };
         Self {
             rules,
             counts: Rolling::new(now, window_micros, buckets),
@@ -137,6 +147,13 @@ impl Circuit {
 
     pub(super) fn count(&self, what: Count, now: i64) {
         self.counts.at(now).0[what as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A call that began at `started` came to no outcome: counted where it was fired, so that both leave the window together.
+    pub(super) fn cancelled(&self, started: i64, now: i64) {
+        if let Some(counts) = self.counts.past(started, now) {
+            counts.0[Count::Cancelled as usize].fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn totals(&self, now: i64) -> Totals {
@@ -260,17 +277,21 @@ impl Circuit {
         let mut gate = self.gate();
         (gate.state != State::Isolated).then(|| {
             self.enter(&mut gate, State::Isolated);
+            gate.by_decree = false;
             Transition::Opened
         })
     }
 
-    /// Follows what others decided, unless that or something newer was followed before.
+    /// Follows what others decided, unless that or something newer was followed before, or it is isolated here.
     pub(super) fn follow(&self, decree: Decree, epoch: i64) -> Option<Transition> {
         let mut gate = self.gate();
         if epoch <= gate.epoch {
             return None;
         }
         gate.epoch = epoch;
+        if gate.state == State::Isolated && !gate.by_decree {
+            return None;
+        }
         match decree {
             Decree::Closed => self.close(&mut gate),
             Decree::Open { until, openings } => {
@@ -282,9 +303,16 @@ impl Circuit {
             Decree::Isolated => {
                 let was_isolated = gate.state == State::Isolated;
                 self.enter(&mut gate, State::Isolated);
+                gate.by_decree = true;
                 (!was_isolated).then_some(Transition::Opened)
             }
         }
+    }
+
+    /// The store forgot everything: with it, that it isolated the service.
+    pub(super) fn forget(&self) -> Option<Transition> {
+        let mut gate = self.gate();
+        if gate.state == State::Isolated && gate.by_decree { self.close(&mut gate) } else { None }
     }
 
     /// Until when it is open, if it is.

@@ -32,12 +32,13 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::platform::clock::Clock;
 use crate::platform::ids;
+use crate::platform::outage::Outage;
 use circuit::{Admission, Circuit, Count, Decree, Rules, Transition};
 use latency::Histogram;
 use rolling::Rolling;
@@ -54,6 +55,8 @@ pub use shared::{Election, SharedCircuits, SharedError, SharedState, Verdict};
 
 /// How old what is known of other sandboxes may be, in microseconds.
 const KNOWLEDGE: i64 = 1_000_000;
+/// How much longer it may be while the store does not answer.
+const PAUSE: i64 = 4_000_000;
 /// How much longer than its call a trial of the fleet may take to say how it went.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -74,8 +77,7 @@ struct Fleet {
     holder: String,
     /// When they were last asked.
     asked_at: AtomicI64,
-    /// So that a store that is down is logged once.
-    failing: AtomicBool,
+    outage: Outage,
 }
 
 /// Why a call gave no result.
@@ -166,7 +168,7 @@ impl CircuitBreaker {
             circuits,
             holder: ids::new_id().to_string(),
             asked_at: AtomicI64::new(i64::MIN),
-            failing: AtomicBool::new(false),
+            outage: Outage::default(),
         };
         Self { fleet: Some(fleet), ..self }
     }
@@ -201,20 +203,21 @@ impl CircuitBreaker {
         }
     }
 
-    /// Opens the circuit, as failures would: for its time.
+    /// Opens the circuit here, as failures would: for its time.
     pub fn open(&self) {
         let now = self.ticks.now();
         self.wake(now);
         self.tell(self.circuit.open(now, self.reset()));
     }
 
-    /// Closes the circuit. What the window counted stays.
+    /// Closes the circuit here. What the window counted stays.
     pub fn close(&self) {
         self.wake(self.ticks.now());
         self.tell(self.circuit.force_close());
     }
 
-    /// Lets no call pass until [`close`](Self::close).
+    /// Lets no call pass here until [`close`](Self::close), whatever the others decide. For all sandboxes:
+    /// [`SharedCircuits::isolate`].
     pub fn isolate(&self) {
         self.tell(self.circuit.isolate());
     }
@@ -274,15 +277,15 @@ impl CircuitBreaker {
         call: impl Future<Output = Result<T, E>>,
         error_filter: impl FnOnce(&BreakerError<E>) -> bool,
     ) -> Result<T, (BreakerError<E>, bool)> {
-        let now = self.ticks.now();
-        self.circuit.count(Count::Fire, now);
+        let fired = self.ticks.now();
+        self.circuit.count(Count::Fire, fired);
         self.emit(Event::Fire);
         if !self.options.enabled {
             return call.await.map_err(|error| (BreakerError::Failed(error), true));
         }
-        self.learn(now).await;
-        let mut permit = self.admit(now).await.map_err(|retry_after| {
-            self.circuit.count(Count::Rejection, now);
+        let mut permit = Permit { breaker: self, trial: None, fired, started: fired, has_room: false, ended: false };
+        permit.admitted().await.map_err(|retry_after| {
+            self.circuit.count(Count::Rejection, self.ticks.now());
             self.emit(Event::Reject);
             (BreakerError::Open { retry_after }, false)
         })?;
@@ -296,22 +299,11 @@ impl CircuitBreaker {
         };
         let passes = result.as_ref().is_err_and(error_filter);
         let (transition, trial) = permit.ended(&result, passes);
-        self.publish(transition, trial).await;
-        result.map_err(|error| (error, passes))
-    }
-
-    /// Lets a call through, or says when to come again.
-    async fn admit(&self, now: i64) -> Result<Permit<'_>, Duration> {
-        self.wake_if_due(now);
-        let trial = match self.circuit.admit(now) {
-            Admission::Pass { trial } => trial,
-            Admission::Refused { until } => return Err(self.until(until, now)),
-        };
-        let permit = Permit { breaker: self, trial, started: now, has_room: false, ended: false };
-        match trial {
-            Some(generation) => self.elected(permit, generation, now).await,
-            None => Ok(permit),
+        // That this process asks too much says nothing to the others.
+        if !matches!(result, Err(BreakerError::Busy)) {
+            self.publish(transition, trial).await;
         }
+        result.map_err(|error| (error, passes))
     }
 
     fn until(&self, time: Option<i64>, now: i64) -> Duration {
@@ -381,36 +373,39 @@ impl CircuitBreaker {
 /// The other sandboxes: asked by a call at most once a second, told of transitions.
 impl CircuitBreaker {
     /// Follows what others decided, where the last look was a while ago. One call looks; the others go on.
-    async fn learn(&self, now: i64) {
-        let Some(fleet) = &self.fleet else { return };
+    async fn learn(&self, fleet: &Fleet, now: i64) {
         let asked_at = fleet.asked_at.load(Ordering::Relaxed);
         let is_due = now.saturating_sub(asked_at) >= KNOWLEDGE;
         if is_due && fleet.asked_at.compare_exchange(asked_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let verdict = fleet.circuits.read(&self.options.name).await;
+            if verdict.is_err() {
+                // Whatever is wrong there, not every second call has to wait to find out.
+                fleet.asked_at.store(now.saturating_add(PAUSE), Ordering::Relaxed);
+            }
             self.follow(fleet.noted(&self.options.name, verdict));
         }
     }
 
     /// Of all who may try, one: whoever is not elected comes again when the trial must be over, or sooner.
-    async fn elected<'a>(&'a self, permit: Permit<'a>, generation: u64, now: i64) -> Result<Permit<'a>, Duration> {
-        let Some(fleet) = &self.fleet else { return Ok(permit) };
-        let (lease, seen) = (self.options.timeout + GRACE, self.circuit.epoch());
+    ///
+    /// # Errors
+    /// Not before this time, and how long that is.
+    async fn elect(&self, fleet: &Fleet) -> Result<bool, (Option<i64>, Duration)> {
+        let (lease, seen) = (self.options.timeout.saturating_add(GRACE), self.circuit.epoch());
         let election = fleet.circuits.elect(&self.options.name, &fleet.holder, lease, seen).await;
+        let now = self.ticks.now();
         match fleet.noted(&self.options.name, election) {
-            None | Some(Election::Elected) => Ok(permit),
+            None | Some(Election::Elected) => Ok(true),
             Some(Election::Another(remaining)) => {
-                permit.refused(generation, Some(now + KNOWLEDGE.min(micros(remaining))));
-                Err(remaining)
+                Err((Some(now.saturating_add(KNOWLEDGE.min(micros(remaining)))), remaining))
+            }
+            // This clock may be ahead of the fleet's: what is still open there is not tried here.
+            Some(Election::Decided(Verdict { state: SharedState::Open { remaining, .. }, .. })) => {
+                Err((Some(now.saturating_add(micros(remaining))), remaining))
             }
             Some(Election::Decided(verdict)) => {
-                permit.refused(generation, None);
                 self.follow(Some(verdict));
-                match self.circuit.admit(now) {
-                    Admission::Pass { trial } => {
-                        Ok(Permit { breaker: self, trial, started: now, has_room: false, ended: false })
-                    }
-                    Admission::Refused { until } => Err(self.until(until, now)),
-                }
+                if self.circuit.is_closed() { Ok(false) } else { Err((None, self.options.timeout)) }
             }
         }
     }
@@ -424,7 +419,7 @@ impl CircuitBreaker {
                 let remaining = duration(self.circuit.until().saturating_sub(self.ticks.now()));
                 fleet.circuits.opened(name, &fleet.holder, remaining, trial).await
             }
-            Some(Transition::Closed) => fleet.circuits.closed(name, &fleet.holder).await,
+            Some(Transition::Closed) => fleet.circuits.closed(name, &fleet.holder, self.circuit.epoch()).await,
         };
         self.follow(fleet.noted(name, verdict));
     }
@@ -432,7 +427,7 @@ impl CircuitBreaker {
     fn follow(&self, verdict: Option<Verdict>) {
         let Some(Verdict { state, epoch }) = verdict else { return };
         let decree = match state {
-            SharedState::Unknown => return,
+            SharedState::Unknown => return self.tell(self.circuit.forget()),
             SharedState::Closed => Decree::Closed,
             SharedState::Open { remaining, openings } => {
                 Decree::Open { until: self.ticks.now().saturating_add(micros(remaining)), openings }
@@ -446,7 +441,7 @@ impl CircuitBreaker {
 impl Fleet {
     /// The answer, if there is one; a change between failing and answering is logged.
     fn noted<T>(&self, service: &str, answer: Result<T, SharedError>) -> Option<T> {
-        if self.failing.swap(answer.is_err(), Ordering::Relaxed) != answer.is_err() {
+        if self.outage.changed(answer.is_err()) {
             match &answer {
                 Ok(_) => tracing::info!(service, "the circuit is shared again"),
                 Err(error) => {
@@ -458,16 +453,45 @@ impl Fleet {
     }
 }
 
-/// The right to make one call. Dropped without an outcome (the caller went away), it is given back.
+/// One call, from its firing to its end. Dropped without an outcome (the caller went away), it gives back what it held.
 struct Permit<'a> {
     breaker: &'a CircuitBreaker,
     trial: Option<u64>,
+    fired: i64,
+    /// When the call itself began.
     started: i64,
     has_room: bool,
     ended: bool,
 }
 
 impl Permit<'_> {
+    /// Lets the call through, or says when to come again.
+    async fn admitted(&mut self) -> Result<(), Duration> {
+        let breaker = self.breaker;
+        if let Some(fleet) = &breaker.fleet {
+            breaker.learn(fleet, self.fired).await;
+            self.started = breaker.ticks.now();
+        }
+        breaker.wake_if_due(self.started);
+        match breaker.circuit.admit(self.started) {
+            Admission::Pass { trial } => self.trial = trial,
+            Admission::Refused { until } => {
+                self.ended = true;
+                return Err(breaker.until(until, self.started));
+            }
+        }
+        if let (Some(trial), Some(fleet)) = (self.trial, &breaker.fleet) {
+            let elected = breaker.elect(fleet).await;
+            self.started = breaker.ticks.now();
+            if let Err((until, retry_after)) = elected {
+                self.ended = true;
+                breaker.circuit.give_back(trial, until);
+                return Err(retry_after);
+            }
+        }
+        Ok(())
+    }
+
     fn take_room(&mut self) -> bool {
         self.has_room = self.breaker.circuit.acquire();
         self.has_room
@@ -495,12 +519,6 @@ impl Permit<'_> {
         }
         (breaker.ended(latency, now, result.is_err() && !passes), self.trial.is_some())
     }
-
-    /// The call is not made after all, and not because its caller went away.
-    fn refused(mut self, trial: u64, until: Option<i64>) {
-        self.ended = true;
-        self.breaker.circuit.give_back(trial, until);
-    }
 }
 
 impl Drop for Permit<'_> {
@@ -510,7 +528,7 @@ impl Drop for Permit<'_> {
             circuit.release();
         }
         if !self.ended {
-            circuit.count(Count::Cancelled, self.breaker.ticks.now());
+            circuit.cancelled(self.fired, self.breaker.ticks.now());
             if let Some(trial) = self.trial {
                 circuit.give_back(trial, None);
             }

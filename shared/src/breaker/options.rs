@@ -83,6 +83,22 @@ impl Options {
         }
     }
 
+    /// For a Redis that several parts of a process use: left alone for a second, then longer, after any failure, so that
+    /// while it is dead at most one call in a window waits for it. Not shared: it would be shared through what it guards.
+    pub fn redis() -> Self {
+        Self {
+            // The connection's own deadline is half of that, and knows what to do about the connection.
+            timeout: Duration::from_millis(200),
+            error_threshold_percentage: 0,
+            volume_threshold: 1,
+            rolling_count_timeout: Duration::from_secs(1),
+            reset_timeout: Duration::from_secs(1),
+            reset_backoff: Backoff { factor: 2, longest: Duration::from_secs(10), jitter_percentage: 10 },
+            shared: false,
+            ..Self::new("redis")
+        }
+    }
+
     /// What it belongs to.
     pub fn group(&self) -> &str {
         self.group.as_ref().unwrap_or(&self.name)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use redis::Script;
 
+use super::CircuitBreaker;
 use super::shared::{Election, SharedCircuits, SharedError, SharedState, Verdict};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Clock;
@@ -14,6 +15,8 @@ use crate::platform::redis::RedisClient;
 /// Circuits in a Redis, under keys with a common prefix.
 pub struct RedisCircuits {
     client: Arc<RedisClient>,
+    /// That of the Redis, for all who use it.
+    breaker: Option<Arc<CircuitBreaker>>,
     script: Script,
     prefix: String,
     /// Only in tests, which move it.
@@ -26,7 +29,14 @@ type Answer = (u8, String, i64, u64, u32);
 impl RedisCircuits {
     /// The circuits whose keys begin with `prefix`.
     pub fn new(client: Arc<RedisClient>, prefix: impl Into<String>) -> Self {
-        Self { client, script: Script::new(include_str!("circuit.lua")), prefix: prefix.into(), clock: None }
+        let script = Script::new(include_str!("circuit.lua"));
+        Self { client, breaker: None, script, prefix: prefix.into(), clock: None }
+    }
+
+    /// The same, behind the breaker of the Redis.
+    #[must_use]
+    pub fn behind(self, breaker: Arc<CircuitBreaker>) -> Self {
+        Self { breaker: Some(breaker), ..self }
     }
 
     /// The same, by `clock` in place of the server's: for tests. How long a trial may take is the server's all the same.
@@ -41,7 +51,12 @@ impl RedisCircuits {
         let now = self.clock.as_ref().map(|clock| clock.micros().to_string());
         script.arg(now.unwrap_or_default()).arg(operation).arg(holder).arg(more[0]).arg(more[1]);
         // The kind of an error: its text may name an address.
-        self.client.script(&script).await.map_err(|error| SharedError(error.category().to_owned()))
+        let run = async { self.client.script(&script).await.map_err(|error| SharedError(error.category().to_owned())) };
+        match &self.breaker {
+            // Boxed: a breaker's call holds a future of this very kind, for the breaker that is shared.
+            Some(breaker) => breaker.call(Box::pin(run)).await.map_err(|error| SharedError(error.to_string())),
+            None => run.await,
+        }
     }
 
     async fn verdict(&self, name: &str, operation: &str, holder: &str, more: [i64; 2]) -> Result<Verdict, SharedError> {
@@ -65,8 +80,8 @@ impl SharedCircuits for RedisCircuits {
         Box::pin(self.verdict(name, "opened", holder, [reset, i64::from(trial)]))
     }
 
-    fn closed<'a>(&'a self, name: &'a str, holder: &'a str) -> BoxFuture<'a, Result<Verdict, SharedError>> {
-        Box::pin(self.verdict(name, "closed", holder, [0; 2]))
+    fn closed<'a>(&'a self, name: &'a str, holder: &'a str, seen: i64) -> BoxFuture<'a, Result<Verdict, SharedError>> {
+        Box::pin(self.verdict(name, "closed", holder, [seen, 0]))
     }
 
     fn elect<'a>(

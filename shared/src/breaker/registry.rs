@@ -1,17 +1,18 @@
 //! All breakers of a process, by name: who needs one asks here, so that each service has one, and all can be shown.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::{CircuitBreaker, Options, SharedCircuits, State};
+use super::{CircuitBreaker, Listener, Options, SharedCircuits, State};
 use crate::platform::clock::Clock;
 use crate::platform::metrics::{Measured, Sample};
 
 /// The breakers of a process.
 pub struct Breakers {
     clock: Arc<dyn Clock>,
-    shared: Option<Arc<dyn SharedCircuits>>,
+    shared: OnceLock<Arc<dyn SharedCircuits>>,
+    listeners: Vec<Arc<dyn Listener>>,
     by_name: Mutex<BTreeMap<String, Arc<CircuitBreaker>>>,
 }
 
@@ -37,18 +38,30 @@ pub struct Report {
 }
 
 impl Breakers {
-    /// None yet. Those to come share their state through `shared`, where that is there and their options want it.
-    pub fn new(clock: Arc<dyn Clock>, shared: Option<Arc<dyn SharedCircuits>>) -> Self {
-        Self { clock, shared, by_name: Mutex::default() }
+    /// None yet.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, shared: OnceLock::new(), listeners: vec![], by_name: Mutex::default() }
     }
 
-    /// The breaker with the name in `options`, which is made with them if it is not there yet.
+    /// The same; those to come are heard by somebody.
+    #[must_use]
+    pub fn heard_by(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Those to come share their state through `circuits`, where their options want it. The first call counts.
+    pub fn share_through(&self, circuits: Arc<dyn SharedCircuits>) {
+        let _ = self.shared.set(circuits);
+    }
+
+    /// The breaker with the name in `options`, which is made with them if it is not there yet: the first who asks decides.
     pub fn get(&self, options: &Options) -> Arc<CircuitBreaker> {
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
-            let shared = self.shared.clone().filter(|_| options.shared);
             let breaker = CircuitBreaker::new(options.clone(), self.clock.clone());
-            Arc::new(match shared {
+            let breaker = self.listeners.iter().cloned().fold(breaker, CircuitBreaker::heard_by);
+            Arc::new(match self.shared.get().cloned().filter(|_| options.shared) {
                 Some(shared) => breaker.shared_through(shared),
                 None => breaker,
             })

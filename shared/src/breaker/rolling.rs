@@ -49,6 +49,13 @@ impl<B: Bucket> Rolling<B> {
         &self.buckets[self.index.load(Ordering::Acquire) as usize]
     }
 
+    /// The bucket of a time before `now`, if it is still in the window.
+    pub(super) fn past(&self, time: i64, now: i64) -> Option<&B> {
+        self.at(now);
+        let (then, current) = (self.number(time), self.number(now));
+        (current - then < self.length()).then(|| &self.buckets[self.place(then)])
+    }
+
     /// All that is in the window at `now`.
     pub(super) fn all(&self, now: i64) -> impl Iterator<Item = &B> {
         self.at(now);
@@ -57,7 +64,7 @@ impl<B: Bucket> Rolling<B> {
 
     fn turn(&self, now: i64) {
         let mut turned = self.turned.lock().unwrap_or_else(PoisonError::into_inner);
-        let (number, length) = ((now - self.start) / self.bucket_micros, self.length());
+        let (number, length) = (self.number(now), self.length());
         if number <= *turned {
             return;
         }
@@ -69,6 +76,10 @@ impl<B: Bucket> Rolling<B> {
         self.index.store(u32::try_from(self.place(number)).unwrap_or_default(), Ordering::Release);
         let end = self.start.saturating_add((number + 1).saturating_mul(self.bucket_micros));
         self.ends_at.store(end, Ordering::Release);
+    }
+
+    fn number(&self, time: i64) -> i64 {
+        (time - self.start).max(0) / self.bucket_micros
     }
 
     fn length(&self) -> i64 {

@@ -64,8 +64,9 @@ pub trait SharedCircuits: Send + Sync {
         trial: bool,
     ) -> BoxFuture<'a, Result<Verdict, SharedError>>;
 
-    /// The service answered `holder`: it is closed, unless another is just trying it.
-    fn closed<'a>(&'a self, name: &'a str, holder: &'a str) -> BoxFuture<'a, Result<Verdict, SharedError>>;
+    /// The service answered `holder`, who knows all up to the epoch `seen`: it is closed, unless another is just trying it,
+    /// or something newer was decided.
+    fn closed<'a>(&'a self, name: &'a str, holder: &'a str, seen: i64) -> BoxFuture<'a, Result<Verdict, SharedError>>;
 
     /// `holder`, who knows all up to the epoch `seen`, wants to try the service, and to say how that went within `lease`.
     fn elect<'a>(

@@ -197,6 +197,24 @@ async fn a_dropped_call_is_counted_and_says_nothing_about_the_service() {
 }
 
 #[tokio::test]
+async fn a_call_that_was_dropped_late_leaves_the_window_with_its_beginning() {
+    let it = fixture_with(|options| options.error_threshold_percentage = 30);
+    let mut calls: Vec<_> = (0..10).map(|_| Box::pin(it.breaker.call(pending::<Result<(), &str>>()))).collect();
+    assert!(calls.iter_mut().all(|call| call.as_mut().now_or_never().is_none()));
+    it.advance(2_000);
+    for _ in 0..14 {
+        it.succeed().await.unwrap();
+    }
+    it.advance(9_000);
+    drop(calls);
+    // Two of sixteen, not two of six.
+    it.fail().await.unwrap_err();
+    it.fail().await.unwrap_err();
+    assert_eq!(it.breaker.state(), State::Closed);
+    assert_eq!(it.breaker.statistics().cancelled, 0);
+}
+
+#[tokio::test]
 async fn calls_that_answer_too_late_open_it() {
     let it = fixture_with(|options| {
         options.slow_calls = Some(SlowCalls { duration: Duration::from_secs(1), threshold_percentage: 50 });

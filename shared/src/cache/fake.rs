@@ -121,7 +121,7 @@ pub(super) fn clock() -> ManualClock {
 /// The cache of one process.
 pub(super) fn process(remote: &Arc<Remote>, clock: &ManualClock) -> Cache {
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
-    let breakers = Breakers::new(clock.clone(), None);
+    let breakers = Breakers::new(clock.clone());
     let options = TierOptions::redis();
     let breaker = breakers.get(&options.breaker);
     let beside = Companion { stamps: remote.clone(), leases: remote.clone(), breaker };

@@ -15,7 +15,7 @@ use super::memory::Held;
 use super::meter::{Meter, TierMeter, add};
 use super::stamps::Stamps;
 use super::{CacheError, CacheTier, Entry, Marks, MemoryTier, RefreshLeases, StampStore, codec};
-use crate::breaker::{self, Backoff, BreakerError, Breakers, CircuitBreaker};
+use crate::breaker::{self, BreakerError, Breakers, CircuitBreaker};
 use crate::platform::clock::{Clock, Timestamp, delta};
 use crate::platform::ids;
 use crate::platform::metrics::{Measured, Sample};
@@ -57,23 +57,9 @@ pub struct TierOptions {
 }
 
 impl TierOptions {
-    /// The tier that all processes share: an hour, 100 ms, and left alone for a second, then longer, after any failure: where
-    /// it is dead, at most one request in a window waits for it.
+    /// The tier that all processes share: an hour, behind the breaker of the Redis.
     pub fn redis() -> Self {
-        let breaker = breaker::Options {
-            // The connection's own deadline is half of that, and knows what to do about the connection.
-            timeout: Duration::from_millis(200),
-            error_threshold_percentage: 0,
-            volume_threshold: 1,
-            rolling_count_timeout: Duration::from_secs(1),
-            reset_timeout: Duration::from_secs(1),
-            reset_backoff: Backoff { factor: 2, longest: Duration::from_secs(10), jitter_percentage: 10 },
-            group: Some("cache".into()),
-            // It would be shared through what it guards.
-            shared: false,
-            ..breaker::Options::new("cache.redis")
-        };
-        Self { max_life: Duration::from_secs(3600), cold: false, breaker }
+        Self { max_life: Duration::from_secs(3600), cold: false, breaker: breaker::Options::redis() }
     }
 
     /// The cold tier: 30 days, a second.

@@ -1,21 +1,13 @@
 //! The shared limiter while it answers, the in-process one while it does not.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::time::Duration;
 
-use chrono::TimeDelta;
-
+use crate::breaker::{Breakers, CircuitBreaker, Options};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
+use crate::platform::outage::Outage;
 
 use super::{Charge, Decision, LimitError, MemoryLimiter, RateLimiter};
-
-/// How long the shared limiter may take: a limit must not cost more than what it guards.
-const DEADLINE: Duration = Duration::from_millis(500);
-
-/// How long it is left alone after a failure, so that an outage does not cost every request the deadline.
-const PAUSE: TimeDelta = TimeDelta::seconds(1);
 
 /// Asks the shared limiter first, and this process's own while the shared one is down.
 ///
@@ -25,46 +17,27 @@ const PAUSE: TimeDelta = TimeDelta::seconds(1);
 pub struct FallbackLimiter {
     shared: Arc<dyn RateLimiter>,
     local: MemoryLimiter,
-    down: AtomicBool,
-    /// Microseconds since 1970 of the last failure.
-    failed_at: AtomicI64,
+    breaker: Arc<CircuitBreaker>,
+    outage: Outage,
 }
 
 impl FallbackLimiter {
-    /// Puts `local` behind `shared`.
-    pub fn new(shared: Arc<dyn RateLimiter>, local: MemoryLimiter) -> Self {
-        Self { shared, local, down: AtomicBool::new(false), failed_at: AtomicI64::new(i64::MIN) }
-    }
-
-    /// Whether the shared limiter is left alone at the moment. A clock that was set back ends the pause.
-    fn paused(&self, now: Timestamp) -> bool {
-        let elapsed = now.timestamp_micros().saturating_sub(self.failed_at.load(Ordering::Relaxed));
-        self.down.load(Ordering::Relaxed) && elapsed >= 0 && TimeDelta::microseconds(elapsed) < PAUSE
+    /// Puts `local` behind `shared`, which a Redis keeps.
+    pub fn new(shared: Arc<dyn RateLimiter>, local: MemoryLimiter, breakers: &Breakers) -> Self {
+        Self { shared, local, breaker: breakers.get(&Options::redis()), outage: Outage::default() }
     }
 
     async fn ask_shared(&self, principal: &str, charges: &[Charge], now: Timestamp) -> Option<Decision> {
-        if self.paused(now) {
-            return None;
-        }
-        if self.down.load(Ordering::Relaxed) {
-            // One request finds out whether it is back; the others of this pause do not wait for it.
-            self.failed_at.store(now.timestamp_micros(), Ordering::Relaxed);
-        }
-        let problem = match tokio::time::timeout(DEADLINE, self.shared.check(principal, charges, now)).await {
-            Ok(Ok(decision)) => {
-                if self.down.swap(false, Ordering::Relaxed) {
-                    tracing::info!("the shared rate limiter is back");
+        let asked = self.breaker.call(async { self.shared.check(principal, charges, now).await }).await;
+        if self.outage.changed(asked.is_err()) {
+            match &asked {
+                Ok(_) => tracing::info!("the shared rate limiter is back"),
+                Err(problem) => {
+                    tracing::warn!(%problem, "the shared rate limiter is down: each process counts for itself")
                 }
-                return Some(decision);
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no answer within {} ms", DEADLINE.as_millis()),
-        };
-        self.failed_at.store(now.timestamp_micros(), Ordering::Relaxed);
-        if !self.down.swap(true, Ordering::Relaxed) {
-            tracing::warn!(problem, "the shared rate limiter is down: each process counts for itself");
         }
-        None
+        asked.ok()
     }
 }
 
@@ -93,12 +66,14 @@ impl RateLimiter for FallbackLimiter {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::Duration;
 
-    use chrono::DateTime;
+    use chrono::{DateTime, TimeDelta};
 
     use super::*;
     use crate::limits::Quota;
+    use crate::platform::clock::ManualClock;
 
     /// A shared limiter that can be taken down, and counts how often it was asked.
     #[derive(Default)]
@@ -127,6 +102,12 @@ mod tests {
         DateTime::UNIX_EPOCH + TimeDelta::milliseconds(millis)
     }
 
+    fn limiter(shared: Arc<dyn RateLimiter>) -> (FallbackLimiter, ManualClock) {
+        let clock = ManualClock::at(at(0));
+        let breakers = Breakers::new(Arc::new(clock.clone()));
+        (FallbackLimiter::new(shared, MemoryLimiter::default(), &breakers), clock)
+    }
+
     fn one_of(limit: u32) -> [Charge; 1] {
         [Charge { quota: Quota { name: "request".to_owned(), limit, window: Duration::from_secs(60) }, cost: 1 }]
     }
@@ -134,7 +115,7 @@ mod tests {
     #[tokio::test]
     async fn a_caller_gets_no_second_quota_when_the_shared_limiter_goes_down() {
         let shared = Arc::new(Shared::default());
-        let limiter = FallbackLimiter::new(shared.clone(), MemoryLimiter::default());
+        let (limiter, _) = limiter(shared.clone());
         for _ in 0..3 {
             assert!(limiter.check("user:1", &one_of(4), at(0)).await.unwrap().allowed);
         }
@@ -148,16 +129,20 @@ mod tests {
     async fn an_outage_is_felt_once_a_second_and_ends_by_itself() {
         let shared = Arc::new(Shared::default());
         shared.broken.store(true, Ordering::SeqCst);
-        let limiter = FallbackLimiter::new(shared.clone(), MemoryLimiter::default());
+        let (limiter, clock) = limiter(shared.clone());
         for millis in 0..1_000 {
+            clock.advance(TimeDelta::milliseconds(i64::from(millis > 0)));
             assert!(limiter.check("user:1", &one_of(5_000), at(millis)).await.unwrap().allowed);
         }
-        assert_eq!(shared.asked.load(Ordering::SeqCst), 1);
+        // A second, less a tenth at most.
+        assert!(shared.asked.swap(0, Ordering::SeqCst) <= 2);
         shared.broken.store(false, Ordering::SeqCst);
+        clock.advance(TimeDelta::seconds(10));
         for millis in 1_000..1_010 {
+            clock.advance(TimeDelta::milliseconds(1));
             limiter.check("user:1", &one_of(5_000), at(millis)).await.unwrap();
         }
-        assert_eq!(shared.asked.load(Ordering::SeqCst), 11);
+        assert_eq!(shared.asked.load(Ordering::SeqCst), 10);
     }
 
     #[tokio::test(start_paused = true)]
@@ -173,7 +158,7 @@ mod tests {
                 Box::pin(std::future::pending())
             }
         }
-        let limiter = FallbackLimiter::new(Arc::new(Hanging), MemoryLimiter::default());
+        let (limiter, _) = limiter(Arc::new(Hanging));
         assert!(limiter.check("user:1", &one_of(1), at(0)).await.unwrap().allowed);
         assert!(!limiter.check("user:1", &one_of(1), at(1)).await.unwrap().allowed);
     }

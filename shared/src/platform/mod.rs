@@ -6,6 +6,7 @@ pub mod config;
 pub mod crash;
 pub mod ids;
 pub mod metrics;
+pub(crate) mod outage;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod secret;

@@ -36,7 +36,10 @@ impl IssuerKeys {
         // The issuer's keys are asked for so seldom that a single failure has to count. That they are not asked for at every
         // request while there are none is `platform/auth`'s to see to.
         let breaker = breakers.get(&Options {
-            reset_timeout: Duration::from_secs(10),
+            // Less than `platform/auth` waits.
+            timeout: Duration::from_millis(2_500),
+            volume_threshold: 1,
+            reset_timeout: Duration::from_secs(1),
             group: Some("auth".into()),
             ..Options::new(NAME)
         });

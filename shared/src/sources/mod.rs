@@ -23,7 +23,7 @@ pub enum SourceError {
     /// It did not answer in time.
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
-    /// Its breaker is open: it was not asked.
+    /// Its breaker is open, or lets no more calls through at once: it was not asked.
     #[error("not asked: its circuit breaker is open")]
     CircuitOpen {
         /// Until the breaker lets a call through.
@@ -38,7 +38,7 @@ impl From<BreakerError<SourceError>> for SourceError {
     fn from(error: BreakerError<SourceError>) -> Self {
         match error {
             BreakerError::Open { retry_after } => Self::CircuitOpen { retry_after },
-            BreakerError::Busy => Self::Unavailable("too many calls to it are under way".to_owned()),
+            BreakerError::Busy => Self::CircuitOpen { retry_after: Duration::from_secs(1) },
             BreakerError::TimedOut(limit) => Self::TimedOut(limit),
             BreakerError::Failed(error) => error,
         }

@@ -29,7 +29,7 @@ use super::*;
 /// A cache as a process has it: with its own memory, and its own breaker.
 pub(crate) fn process(tier: RedisTier) -> Cache {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let breakers = Breakers::new(clock.clone(), None);
+    let breakers = Breakers::new(clock.clone());
     let (tier, mut options) = (Arc::new(tier), TierOptions::redis());
     // Patient: tests share the machine with a build.
     options.breaker.timeout = Duration::from_secs(10);

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use mcp_core::breaker::Breakers;
 use mcp_core::limits::{FallbackLimiter, MemoryLimiter, RateLimiter, RedisLimiter};
+use mcp_core::platform::clock::SystemClock;
 use mcp_core::platform::config::RedisEndpoint;
 use mcp_core::platform::redis::{RedisClient, RedisOptions};
 use tokio::time::Instant;
@@ -49,7 +51,8 @@ async fn without_redis_this_process_counts() {
     let charges = [quota("request", 3, 60).charge(1)];
     assert!(shared.check("user:1", &charges, at_micros(0)).await.is_err());
 
-    let limiter = FallbackLimiter::new(Arc::new(shared), MemoryLimiter::default());
+    let limiter =
+        FallbackLimiter::new(Arc::new(shared), MemoryLimiter::default(), &Breakers::new(Arc::new(SystemClock)));
     let caller = Caller::of(Arc::new(limiter));
     let started = Instant::now();
     let mut admitted = 0;

@@ -208,7 +208,7 @@ async fn with_jitter_what_was_put_together_does_not_end_together() {
 async fn a_cold_tier_has_only_what_is_worth_it() {
     let (clock, cold) = (clock(), Arc::new(Remote::default()));
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
-    let breakers = Breakers::new(shared.clone(), None);
+    let breakers = Breakers::new(shared.clone());
     let cache =
         Cache::new(MemoryTier::new(1 << 20, shared.clone()), shared).before(cold.clone(), TierOptions::s3(), &breakers);
     let day = Duration::from_secs(24 * 3600);

@@ -34,7 +34,7 @@ fn fixture(production: bool) -> Fixture {
         Arc::new(Cache::new(MemoryTier::new(1 << 20, clock.clone()), clock.clone())),
         Duration::from_secs(30),
     );
-    let sources = Arc::new(OrderedSources::new([], &clock, &crate::breaker::Breakers::new(clock.clone(), None)));
+    let sources = Arc::new(OrderedSources::new([], &clock, &crate::breaker::Breakers::new(clock.clone())));
     let prices = Arc::new(Prices::new(cache, sources, store.clone()));
     let services = Services {
         emotions: Emotions::new(store.clone(), clock.clone()),

@@ -34,7 +34,7 @@ pub(super) fn clock() -> ManualClock {
 /// A verifier that asks whatever server its configuration names.
 pub(super) fn verifier(config: &AuthConfig, clock: &ManualClock) -> Verifier {
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
-    let breakers = Breakers::new(clock.clone(), None);
+    let breakers = Breakers::new(clock.clone());
     let keys = |url: &reqwest::Url| {
         Ok::<_, ConfigError>(Arc::new(IssuerKeys::new(url.clone(), clock.clone(), &breakers).unwrap()) as _)
     };

@@ -32,7 +32,7 @@ fn fixture() -> Fixture {
     let sources = Arc::new(OrderedSources::new(
         [(Arc::clone(&source) as _, breaker::Options::new("fake"))],
         &clock,
-        &Breakers::new(clock.clone(), None),
+        &Breakers::new(clock.clone()),
     ));
     let store = Arc::new(FakeStore::default());
     let every = Duration::from_secs(20);

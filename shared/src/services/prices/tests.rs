@@ -26,7 +26,7 @@ fn fixture() -> Fixture {
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let source = FakeSource::new("fake", Ok(vec![quote("a", "1"), quote("b", "2"), quote("c", "3")]));
     let sources = [(Arc::clone(&source) as _, breaker::Options::new("fake"))];
-    let sources = Arc::new(OrderedSources::new(sources, &shared, &Breakers::new(shared.clone(), None)));
+    let sources = Arc::new(OrderedSources::new(sources, &shared, &Breakers::new(shared.clone())));
     let every = Duration::from_secs(30);
     let cache = PriceCache::new(
         Arc::new(Cache::new(MemoryTier::new(1 << 20, Arc::clone(&shared)), Arc::clone(&shared))),

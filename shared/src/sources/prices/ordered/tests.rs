@@ -9,7 +9,7 @@ fn clock() -> ManualClock {
 fn ordered(sources: &[Arc<FakeSource>], clock: &ManualClock) -> OrderedSources {
     let sources = sources.iter().map(|source| (Arc::clone(source) as _, breaker::Options::new(source.name)));
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
-    OrderedSources::new(sources, &clock, &Breakers::new(clock.clone(), None))
+    OrderedSources::new(sources, &clock, &Breakers::new(clock.clone()))
 }
 
 fn down() -> SourceError {

@@ -1,0 +1,42 @@
+//! The cache beside what it is made of.
+//!
+//! | part | ours | beside | budget |
+//! | --- | --- | --- | --- |
+//! | `hits` | a hit in memory | moka alone | at most twice its time |
+//! | `many_keys` | ten keys from Redis | redis-rs alone | |
+//! | `bounded` | the hit rate where little fits | moka alone, and the best there can be | at least 0.95 of moka's |
+//!
+//! Each side has the same keys, values and bounds, in the same process and against the same Redis (`TEST_REDIS_URL`).
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mcp_core::cache::RedisTier;
+use mcp_core::platform::config::RedisEndpoint;
+use mcp_core::platform::redis::{RedisClient, RedisOptions};
+
+#[path = "cache/bounded.rs"]
+mod bounded;
+#[path = "cache/hits.rs"]
+mod hits;
+#[path = "cache/many_keys.rs"]
+mod many_keys;
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let hits = hits::are_within_budget().await;
+    many_keys::measure().await;
+    let rate = bounded::is_within_budget().await;
+    if hits && rate { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The tier in the shared Redis whose keys begin with `prefix`.
+fn redis_tier(prefix: &str) -> Arc<RedisTier> {
+    let endpoint = RedisEndpoint::parse("TEST_REDIS_URL", &support::services::redis_url()).unwrap();
+    // Patient: a round that the machine delays is slow, not broken.
+    let options = RedisOptions { deadline: Duration::from_secs(5), ..RedisOptions::default() };
+    Arc::new(RedisTier::new(Arc::new(RedisClient::new(&endpoint, options).unwrap()), None, prefix))
+}
