@@ -66,7 +66,8 @@ async fn metrics_tell_of_the_cache_and_the_circuits() {
     for _ in 0..3 {
         server.anonymous("{ cryptoPrices(coins: [\"bitcoin\"]) { usd } }").await;
     }
-    let text = get(&server, "/metrics", None).await.text;
+    assert_eq!(get(&server, "/metrics", None).await.status, StatusCode::UNAUTHORIZED, "but for this machine itself");
+    let text = get(&server, "/metrics", Some(&token("root", "ADMIN"))).await.text;
     for line in [
         "mcp_cache_hit_total{tier=\"memory\"} 2",
         "mcp_cache_refresh_total 1",

@@ -16,11 +16,12 @@ use crate::platform::clock::{Clock, ManualClock};
 #[derive(Default)]
 pub(super) struct Remote {
     pub(super) entries: Mutex<HashMap<String, Entry>>,
-    stamps: Mutex<HashMap<String, u64>>,
+    pub(super) stamps: Mutex<HashMap<String, u64>>,
     leases: Mutex<HashMap<String, (String, Instant)>>,
     pub(super) down: AtomicBool,
     pub(super) hangs: AtomicBool,
     pub(super) reads: AtomicUsize,
+    pub(super) stamp_reads: AtomicUsize,
 }
 
 impl Remote {
@@ -67,11 +68,21 @@ impl CacheTier for Remote {
 }
 
 impl StampStore for Remote {
-    fn read<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<u64>, CacheError>> {
+    fn read<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<u64>>, CacheError>> {
         Box::pin(async move {
+            self.stamp_reads.fetch_add(1, Ordering::SeqCst);
             self.reached().await?;
             let stamps = self.stamps.lock().unwrap();
-            Ok(names.iter().map(|name| stamps.get(name).copied().unwrap_or_default()).collect())
+            Ok(names.iter().map(|name| stamps.get(name).copied()).collect())
+        })
+    }
+
+    fn ensure<'a>(&'a self, names: &'a [String], new: u64) -> BoxFuture<'a, Result<Vec<u64>, CacheError>> {
+        Box::pin(async move {
+            self.stamp_reads.fetch_add(1, Ordering::SeqCst);
+            self.reached().await?;
+            let mut stamps = self.stamps.lock().unwrap();
+            Ok(names.iter().map(|name| *stamps.entry(name.clone()).or_insert(new)).collect())
         })
     }
 

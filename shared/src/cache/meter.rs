@@ -32,8 +32,9 @@ impl TierMeter {
     }
 
     /// One that was found in this process: on the path of every hit.
-    pub(super) fn hit(&self) {
+    pub(super) fn hit(&self, bytes: usize) {
         add(&self.hits, 1);
+        add(&self.bytes_read, bytes as u64);
     }
 
     pub(super) fn written(&self, bytes: usize) {

@@ -44,8 +44,13 @@ pub trait CacheTier: Send + Sync {
     /// Its name, for metrics and logs.
     fn name(&self) -> &'static str;
 
-    /// The entries of `keys`, in their order, in one round trip.
+    /// The entries of `keys`, in their order, in one round trip. They may be a moment behind.
     fn get_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Entry>>, CacheError>>;
+
+    /// The same, with all that was put before, whoever put it.
+    fn get_newest<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Entry>>, CacheError>> {
+        self.get_many(keys)
+    }
 
     /// Keeps entries until they expire, in one round trip.
     fn put_many<'a>(&'a self, entries: &'a [(String, Entry)]) -> BoxFuture<'a, Result<(), CacheError>>;

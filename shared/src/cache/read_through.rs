@@ -16,15 +16,18 @@ use tokio::time::{Instant, sleep, timeout};
 use super::batcher::{Batcher, Window};
 use super::memory::Held;
 use super::meter::add;
+use super::tiers::Look;
 use super::{Cache, EntryOptions, codec};
 use crate::platform::BoxFuture;
-use crate::platform::clock::{Timestamp, delta};
+use crate::platform::clock::{Timestamp, after};
 use crate::platform::ids;
 
 /// How often a process that waits for another looks.
 const LOOKS: Duration = Duration::from_millis(25);
-/// How much longer than its load a lease lasts.
+/// How much longer than its load a lease lasts,
 const GRACE: Duration = Duration::from_secs(1);
+/// and how long at most, whatever patience there is.
+const LONGEST_LEASE: Duration = Duration::from_secs(600);
 
 /// Where values come from.
 pub trait Source<T, E>: Send + Sync + 'static {
@@ -85,13 +88,14 @@ pub struct ReadOptions {
     pub refresh_ahead: Duration,
     /// For so long after its freshness the same is so: stale while revalidating.
     pub serve_stale: Duration,
-    /// The longest that a request waits for the source where it has a value, if a stale one,
+    /// The longest that a request waits for the source where it has a value, if a stale one; twice as long after each time
+    /// that was too short, up to
     pub soft_timeout: Duration,
-    /// and where it has none.
+    /// how long it waits where it has none.
     pub hard_timeout: Duration,
     /// How long the source is not asked again for a value that it failed to give, while there is a last good one.
     pub failure_pause: Duration,
-    /// The longest that a process waits for another that asks.
+    /// The longest that a process waits for another that asks, before it serves what it has, or asks as well.
     pub wait: Duration,
     /// How long those who want something are gathered.
     pub gathering: Duration,
@@ -153,50 +157,89 @@ where
 
     /// What is known of each of `keys`, which name the shape of their values and begin with their family.
     pub async fn get(&self, keys: &[String]) -> HashMap<String, Answer<T, E>> {
-        let Inner { cache, options, holder, .. } = &*self.inner;
-        let now = cache.clock.now();
-        let mut answers = HashMap::with_capacity(keys.len());
-        let (mut needed, mut due) = (vec![], vec![]);
-        for (key, known) in keys.iter().zip(self.inner.known(keys, now).await) {
-            match known {
-                None => needed.push(key.clone()),
-                Some(known) if known.fresh_until() > now + delta(options.refresh_ahead) => {
-                    answers.insert(key.clone(), Ok(known.fetched(now)));
-                }
-                Some(known) => {
-                    let pauses = known.held.retry_at.is_some_and(|retry_at| retry_at > now);
-                    let may_do = known.fresh_until() + delta(options.serve_stale) > now;
-                    if !pauses && may_do && !self.batcher.is_under_way(key) {
-                        due.push(key.clone());
-                    }
-                    if pauses || may_do {
-                        self.inner.note_stale(known.fresh_until() <= now);
-                        answers.insert(key.clone(), Ok(known.fetched(now)));
-                    } else {
-                        needed.push(key.clone());
-                    }
-                }
-            }
-        }
-        let lease = options.hard_timeout + GRACE;
-        let taken = cache.take_leases(&due, holder, lease).await;
-        let due: Vec<_> = due.into_iter().zip(taken).filter_map(|(key, taken)| taken.then_some(key)).collect();
-        if needed.is_empty() && due.is_empty() {
+        let now = self.inner.cache.clock.now();
+        let look = Look { cold: self.inner.options.entry.cold, ..Look::fresh_after(now) };
+        let known = self.inner.known(keys, &look).await;
+        let Sorted { mut answers, missing, old, due } = self.sort(keys.iter().cloned().zip(known), now);
+        let due = self.inner.lease(due).await;
+        if missing.is_empty() && old.is_empty() && due.is_empty() {
             return answers;
         }
-        let refreshed = async {
-            let refreshed = timeout(options.soft_timeout, self.batcher.get(&due)).await;
-            if refreshed.is_err() {
-                cache.give_back_leases(&due, holder).await;
-            }
-            refreshed.unwrap_or_default()
-        };
-        let (loaded, refreshed) = tokio::join!(self.batcher.get(&needed), refreshed);
-        // Whoever had a value keeps it where the source gave none.
-        answers.extend(refreshed.into_iter().filter(|(_, answer)| answer.is_ok()));
+        let (loaded, refreshed) = tokio::join!(self.batcher.get(&missing), self.refresh(old, due, now));
+        answers.extend(refreshed);
         answers.extend(loaded);
         answers
     }
+
+    /// What can be answered at once, and what is to be done about the rest.
+    fn sort(&self, known: impl Iterator<Item = (String, Option<Known<T>>)>, now: Timestamp) -> Sorted<T, E> {
+        let options = &self.inner.options;
+        let mut sorted = Sorted { answers: HashMap::new(), missing: vec![], old: vec![], due: vec![] };
+        for (key, known) in known {
+            let Some(known) = known.filter(|known| known.is_fresh(now) || known.value.is_some()) else {
+                sorted.missing.push(key);
+                continue;
+            };
+            let is_early = known.fresh_until() > after(now, options.refresh_ahead);
+            let pauses = known.held.retry_at.is_some_and(|retry_at| retry_at > now);
+            let may_do = after(known.fresh_until(), options.serve_stale) > now;
+            if is_early || pauses || may_do {
+                self.inner.note_stale(!known.is_fresh(now));
+                sorted.answers.insert(key.clone(), Ok(known.fetched(now)));
+                if !is_early && !pauses && !self.batcher.is_under_way(&key) {
+                    sorted.due.push((key, known));
+                }
+            } else {
+                sorted.old.push((key, known));
+            }
+        }
+        sorted
+    }
+
+    /// Loads what is old, and what is due and leased to this process, and waits for that no longer than it is worth: with
+    /// the old values at hand. Each time that was too short, the next wait is twice as long, so that a slow source is not
+    /// given up for ever.
+    async fn refresh(
+        &self,
+        old: Vec<(String, Known<T>)>,
+        due: Vec<(String, Known<T>)>,
+        now: Timestamp,
+    ) -> HashMap<String, Answer<T, E>> {
+        let Inner { cache, options, holder, .. } = &*self.inner;
+        let keys: Vec<_> = old.iter().chain(&due).map(|(key, _)| key.clone()).collect();
+        let strikes = old.iter().chain(&due).map(|(_, known)| known.held.strikes).max().unwrap_or_default();
+        let longer = options.soft_timeout.saturating_mul(2_u32.saturating_pow(strikes)).min(options.hard_timeout);
+        let loaded = timeout(longer, self.batcher.get(&keys)).await;
+        if loaded.is_err() {
+            let until = after(cache.clock.now(), options.failure_pause);
+            for (key, known) in old.iter().chain(&due) {
+                cache.note_failure(key, &known.held, until, known.held.strikes.saturating_add(1));
+            }
+            let idle = due.iter().map(|(key, _)| key.clone()).filter(|key| !self.batcher.is_under_way(key));
+            cache.give_back_leases(&idle.collect::<Vec<_>>(), holder).await;
+        }
+        // Whoever had a value keeps it where the source gave none.
+        let mut answers = loaded.unwrap_or_default();
+        answers.retain(|_, answer| answer.is_ok());
+        for (key, known) in old {
+            answers.entry(key).or_insert_with(|| {
+                self.inner.note_stale(true);
+                Ok(known.fetched(now))
+            });
+        }
+        answers
+    }
+}
+
+/// What is to be done about each key.
+struct Sorted<T, E> {
+    answers: HashMap<String, Answer<T, E>>,
+    /// There is no value.
+    missing: Vec<String>,
+    /// There is one that may be served if nothing better comes.
+    old: Vec<(String, Known<T>)>,
+    /// There is one that is served; somebody should see to the next.
+    due: Vec<(String, Known<T>)>,
 }
 
 impl<T> Known<T> {
@@ -204,8 +247,12 @@ impl<T> Known<T> {
         self.held.entry.fresh_until
     }
 
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        self.fresh_until() > now
+    }
+
     fn fetched(&self, now: Timestamp) -> Fetched<T> {
-        Fetched { value: Arc::clone(&self.value), stale: self.fresh_until() <= now }
+        Fetched { value: Arc::clone(&self.value), stale: !self.is_fresh(now) }
     }
 }
 
@@ -214,32 +261,50 @@ where
     T: Serialize + DeserializeOwned + Send + Sync + 'static,
     E: Clone + Send + Sync + 'static,
 {
+    fn lease_time(&self) -> Duration {
+        self.options.hard_timeout.saturating_add(GRACE).min(LONGEST_LEASE)
+    }
+
+    /// Of what is due, that which nobody else sees to.
+    async fn lease(&self, due: Vec<(String, Known<T>)>) -> Vec<(String, Known<T>)> {
+        let keys: Vec<_> = due.iter().map(|(key, _)| key.clone()).collect();
+        let taken = self.cache.take_leases(&keys, &self.holder, self.lease_time()).await;
+        due.into_iter().zip(taken).filter_map(|(due, taken)| taken.then_some(due)).collect()
+    }
+
     /// Loads what requests of this process miss, all at once.
     async fn load(self: Arc<Self>, keys: Vec<String>) -> HashMap<String, Answer<T, E>> {
-        let taken = self.cache.take_leases(&keys, &self.holder, self.options.hard_timeout + GRACE).await;
-        // A look again, now that the leases are ours: another process, or a batch before this one, may have been faster.
-        let (mut answers, mut old) = (HashMap::with_capacity(keys.len()), HashMap::new());
-        let (mut ours, mut theirs, mut idle) = (vec![], vec![], vec![]);
+        let taken = self.cache.take_leases(&keys, &self.holder, self.lease_time()).await;
+        let (mut ours, mut theirs) = (vec![], vec![]);
+        for (key, taken) in keys.into_iter().zip(taken) {
+            if taken { ours.push(key) } else { theirs.push(key) }
+        }
+        let (mut loaded, waited) = tokio::join!(self.look_and_ask(ours), self.wait_for(theirs));
+        loaded.extend(waited);
+        loaded
+    }
+
+    /// Looks once more, now that the leases of `keys` are ours: another process, or a batch before this one, may have been
+    /// faster. Then asks for what is still not there.
+    async fn look_and_ask(&self, keys: Vec<String>) -> HashMap<String, Answer<T, E>> {
         let now = self.cache.clock.now();
-        let ahead = now + delta(self.options.refresh_ahead);
-        for ((key, known), taken) in keys.iter().zip(self.known(&keys, ahead).await).zip(taken) {
+        let early = after(now, self.options.refresh_ahead);
+        let known = self.known(&keys, &Look { newest: true, counted: false, ..Look::fresh_after(early) }).await;
+        let (mut answers, mut old, mut idle, mut wanted) = (HashMap::new(), HashMap::new(), vec![], vec![]);
+        for (key, known) in keys.into_iter().zip(known) {
             match known {
-                Some(known) if known.fresh_until() > ahead => {
+                Some(known) if known.fresh_until() > early => {
                     answers.insert(key.clone(), Ok(known.fetched(now)));
-                    if taken {
-                        idle.push(key.clone());
-                    }
-                    continue;
+                    idle.push(key);
                 }
-                Some(known) => _ = old.insert(key.clone(), known),
-                None => {}
+                known => {
+                    old.extend(known.map(|known| (key.clone(), known)));
+                    wanted.push(key);
+                }
             }
-            if taken { ours.push(key.clone()) } else { theirs.push(key.clone()) }
         }
         self.cache.give_back_leases(&idle, &self.holder).await;
-        let (asked, waited) = tokio::join!(self.ask(&ours, &old), self.wait_for(theirs, &old));
-        answers.extend(asked);
-        answers.extend(waited);
+        answers.extend(self.ask(&wanted, &old).await);
         answers
     }
 
@@ -251,9 +316,8 @@ where
         let (cache, options) = (&self.cache, &self.options);
         add(&cache.meter.refreshes, keys.len() as u64);
         let marks = cache.marks(keys.iter().map(String::as_str), &options.entry.tags).await;
-        let patience =
-            if keys.iter().all(|key| old.contains_key(key)) { options.soft_timeout } else { options.hard_timeout };
-        let mut loaded = timeout(patience, self.source.load(keys)).await.map_err(|_| self.source.timed_out());
+        let loaded = timeout(options.hard_timeout, self.source.load(keys)).await;
+        let mut loaded = loaded.map_err(|_| self.source.timed_out());
         let (mut answers, mut found, mut absent, mut failed) = (HashMap::new(), vec![], vec![], vec![]);
         for key in keys {
             let said = match &mut loaded {
@@ -291,9 +355,9 @@ where
             match old.get(&key) {
                 // That there was none is no value to serve in place of one.
                 Some(known) if known.value.is_some() => {
-                    self.cache.note_failure(&key, &known.held, now + delta(self.options.failure_pause));
-                    self.note_stale(true);
-                    answers.insert(key, Ok(Fetched { value: Arc::clone(&known.value), stale: true }));
+                    self.cache.note_failure(&key, &known.held, after(now, self.options.failure_pause), 0);
+                    self.note_stale(!known.is_fresh(now));
+                    answers.insert(key, Ok(known.fetched(now)));
                 }
                 _ => lost.push((key, error)),
             }
@@ -312,58 +376,40 @@ where
         answers
     }
 
-    /// Waits for what other processes load; what does not come in time is served as it was, or asked for here.
-    async fn wait_for(&self, mut keys: Vec<String>, old: &HashMap<String, Known<T>>) -> HashMap<String, Answer<T, E>> {
+    /// Waits for what other processes load. What does not come in time is served as it was, or asked for here.
+    async fn wait_for(&self, mut keys: Vec<String>) -> HashMap<String, Answer<T, E>> {
         let mut answers = HashMap::with_capacity(keys.len());
-        let mut ours = vec![];
         add(&self.cache.meter.waits, keys.len() as u64);
-        let until = Instant::now() + self.options.wait;
+        let started = Instant::now();
         while !keys.is_empty() {
-            if Instant::now() >= until {
-                ours.append(&mut keys);
-                break;
+            let is_over = started.elapsed() >= self.options.wait;
+            if !is_over {
+                sleep(LOOKS).await;
             }
-            sleep(LOOKS).await;
             let now = self.cache.clock.now();
-            let found = self.known(&keys, now + delta(self.options.refresh_ahead)).await;
+            let known = self.known(&keys, &Look { counted: false, ..Look::fresh_after(now) }).await;
             let mut still = vec![];
-            for (key, known) in std::mem::take(&mut keys).into_iter().zip(found) {
-                match known.filter(|known| known.fresh_until() > now) {
+            for (key, known) in std::mem::take(&mut keys).into_iter().zip(known) {
+                match known.filter(|known| known.is_fresh(now) || (is_over && known.value.is_some())) {
                     Some(known) => _ = answers.insert(key, Ok(known.fetched(now))),
                     None => still.push(key),
                 }
             }
-            let taken = self.cache.take_leases(&still, &self.holder, self.options.hard_timeout + GRACE).await;
+            let taken = self.cache.take_leases(&still, &self.holder, self.lease_time()).await;
+            let mut ours = vec![];
             for (key, taken) in still.into_iter().zip(taken) {
-                if taken { ours.push(key) } else { keys.push(key) }
+                if taken || is_over { ours.push(key) } else { keys.push(key) }
+            }
+            // The other one failed, or died, or takes too long.
+            if !ours.is_empty() {
+                answers.extend(self.look_and_ask(ours).await);
             }
         }
-        // The other one failed, or died, or took too long.
-        let missing = self.look_once_more(ours, &mut answers).await;
-        answers.extend(self.ask(&missing, old).await);
         answers
     }
 
-    /// Whoever had the lease before may have put the value just before giving it back.
-    async fn look_once_more(&self, keys: Vec<String>, answers: &mut HashMap<String, Answer<T, E>>) -> Vec<String> {
-        let now = self.cache.clock.now();
-        let (mut missing, mut idle) = (vec![], vec![]);
-        let found = self.known(&keys, now).await;
-        for (key, known) in keys.into_iter().zip(found) {
-            match known.filter(|known| known.fresh_until() > now) {
-                Some(known) => {
-                    answers.insert(key.clone(), Ok(known.fetched(now)));
-                    idle.push(key);
-                }
-                None => missing.push(key),
-            }
-        }
-        self.cache.give_back_leases(&idle, &self.holder).await;
-        missing
-    }
-
-    async fn known(&self, keys: &[String], fresh_after: Timestamp) -> Vec<Option<Known<T>>> {
-        let held = self.cache.look_up(keys, fresh_after).await;
+    async fn known(&self, keys: &[String], look: &Look) -> Vec<Option<Known<T>>> {
+        let held = self.cache.look_up(keys, look).await;
         let known = |held: Arc<Held>| Some(Known { value: held.value(codec::decode)?, held });
         held.into_iter().map(|held| known(held?)).collect()
     }

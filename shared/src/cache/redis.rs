@@ -41,8 +41,8 @@ impl RedisTier {
         format!("{}stamp:{name}", self.prefix)
     }
 
-    async fn get(&self, keys: &[String]) -> Result<Vec<Option<Entry>>, RedisError> {
-        let values: Vec<Option<Vec<u8>>> = many(&self.reader, "MGET", keys.iter().map(|key| self.key(key))).await?;
+    async fn get(&self, from: &RedisClient, keys: &[String]) -> Result<Vec<Option<Entry>>, RedisError> {
+        let values: Vec<Option<Vec<u8>>> = many(from, "MGET", keys.iter().map(|key| self.key(key))).await?;
         Ok(values.into_iter().map(|value| Entry::decode(value?)).collect())
     }
 
@@ -89,7 +89,11 @@ impl CacheTier for RedisTier {
     }
 
     fn get_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Entry>>, CacheError>> {
-        Box::pin(async move { self.get(keys).await.map_err(|error| failed(&error)) })
+        Box::pin(async move { self.get(&self.reader, keys).await.map_err(|error| failed(&error)) })
+    }
+
+    fn get_newest<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Entry>>, CacheError>> {
+        Box::pin(async move { self.get(&self.writer, keys).await.map_err(|error| failed(&error)) })
     }
 
     fn put_many<'a>(&'a self, entries: &'a [(String, Entry)]) -> BoxFuture<'a, Result<(), CacheError>> {
@@ -102,14 +106,23 @@ impl CacheTier for RedisTier {
 }
 
 impl StampStore for RedisTier {
-    fn read<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<u64>, CacheError>> {
-        // From the primary: who invalidated reads what they wrote.
-        let read = async {
-            let stamps: Vec<Option<u64>> =
-                many(&self.writer, "MGET", names.iter().map(|name| self.stamp(name))).await?;
-            Ok(stamps.into_iter().map(Option::unwrap_or_default).collect())
+    /// From the reader, as entries are: a replica that knows the new stamp has also done what was done before it.
+    fn read<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<u64>>, CacheError>> {
+        let stamps = many(&self.reader, "MGET", names.iter().map(|name| self.stamp(name)));
+        Box::pin(async move { stamps.await.map_err(|error| failed(&error)) })
+    }
+
+    fn ensure<'a>(&'a self, names: &'a [String], new: u64) -> BoxFuture<'a, Result<Vec<u64>, CacheError>> {
+        // With GET, SET answers with what was there before.
+        let ensure = |name: &String| {
+            let life = STAMP_LIFE.as_secs();
+            cmd("SET").arg(self.stamp(name)).arg(new).arg("NX").arg("GET").arg("EX").arg(life).take()
         };
-        Box::pin(async move { read.await.map_err(|error| failed(&error)) })
+        let commands: Vec<_> = names.iter().map(ensure).collect();
+        Box::pin(async move {
+            let before: Vec<Option<u64>> = self.writer.all(&commands).await.map_err(|error| failed(&error))?;
+            Ok(before.into_iter().map(|before| before.unwrap_or(new)).collect())
+        })
     }
 
     fn write<'a>(&'a self, names: &'a [String], stamp: u64) -> BoxFuture<'a, Result<(), CacheError>> {

@@ -1,8 +1,8 @@
 //! How one process learns what another invalidated, without a message that a frozen process would miss: by version stamps.
 //!
-//! A name (a tag, or a family of keys) has a stamp. Who invalidates gives it another one. What is cached carries the stamps
-//! of its names as they were *before* it was made or read, and holds only as long as they are the same. Stamps are read
-//! again when they are a second old, by a request that needs them, all of them in one call.
+//! A name (a tag, or a family of keys) has a stamp, a random number. Who invalidates gives it another one. What is cached
+//! carries the stamps of its names as they were *before* it was made or read, and holds only as long as they are the same.
+//! A stamp is read again when it is a second old, by a request that needs it, together with the others that it needs.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -17,8 +17,11 @@ const INTERVAL: i64 = 1_000_000;
 
 /// Where all processes find the stamps.
 pub trait StampStore: Send + Sync {
-    /// The stamps of `names`, in their order; nothing where there never was one.
-    fn read<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<u64>, CacheError>>;
+    /// The stamps of `names`, in their order, as far as there are some. They may be a moment behind.
+    fn read<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<u64>>, CacheError>>;
+
+    /// The same; where there is none, it is `new` from now on.
+    fn ensure<'a>(&'a self, names: &'a [String], new: u64) -> BoxFuture<'a, Result<Vec<u64>, CacheError>>;
 
     /// Gives all `names` the stamp `stamp`.
     fn write<'a>(&'a self, names: &'a [String], stamp: u64) -> BoxFuture<'a, Result<(), CacheError>>;
@@ -29,6 +32,14 @@ pub trait StampStore: Send + Sync {
 struct Mark {
     name: String,
     stamp: AtomicU64,
+    read_at: AtomicI64,
+}
+
+impl Mark {
+    /// A clock that was set back makes it due.
+    fn is_due(&self, now: i64) -> bool {
+        !(0..INTERVAL).contains(&now.saturating_sub(self.read_at.load(Ordering::Relaxed)))
+    }
 }
 
 /// Names with their stamps at some time.
@@ -36,7 +47,7 @@ struct Mark {
 pub struct Marks(Vec<(Arc<Mark>, u64)>);
 
 impl Marks {
-    /// Whether none of the names was invalidated since.
+    /// Whether none of the names was invalidated since, as far as is known.
     pub(super) fn hold(&self) -> bool {
         self.0.iter().all(|(mark, stamp)| mark.stamp.load(Ordering::Relaxed) == *stamp)
     }
@@ -52,103 +63,153 @@ impl Marks {
         self
     }
 
+    /// Those of some of the names.
+    pub(super) fn of<'a>(&self, names: impl Iterator<Item = &'a str>) -> Self {
+        Self(names.filter_map(|name| self.0.iter().find(|(mark, _)| mark.name == name).cloned()).collect())
+    }
+
     /// Names and stamps but for `without`, as an entry carries them.
     pub(super) fn tags(&self, without: &str) -> Vec<(String, u64)> {
         let tags = self.0.iter().filter(|(mark, _)| mark.name != without);
         tags.map(|(mark, stamp)| (mark.name.clone(), *stamp)).collect()
     }
-}
 
-#[derive(Default)]
-struct Known {
-    /// Only those that something cached depends on are kept.
-    marks: HashMap<String, Weak<Mark>>,
-    /// How often this process invalidated something.
-    renewals: u64,
+    /// About how many bytes they are.
+    pub(super) fn weight(&self) -> usize {
+        self.0.len() * 64
+    }
 }
 
 /// The stamps that this process knows.
 pub(super) struct Stamps {
     store: Option<Companion>,
     known: Mutex<Known>,
-    read_at: AtomicI64,
+}
+
+#[derive(Default)]
+struct Known {
+    /// Only those that something cached depends on are kept.
+    marks: HashMap<String, Weak<Mark>>,
+    /// Few, and needed by every put: kept.
+    families: HashMap<String, Arc<Mark>>,
+    /// How often this process invalidated something.
+    renewals: u64,
+    /// When so many are known, those that nothing depends on are forgotten.
+    prune_at: usize,
+}
+
+impl Known {
+    fn get(&self, name: &str) -> Option<Arc<Mark>> {
+        self.marks.get(name)?.upgrade()
+    }
+
+    fn add(&mut self, name: String, stamp: u64, now: i64) -> Arc<Mark> {
+        if self.marks.len() >= self.prune_at.max(64) {
+            self.marks.retain(|_, mark| mark.strong_count() > 0);
+            self.prune_at = 2 * self.marks.len();
+        }
+        let mark = Arc::new(Mark { name: name.clone(), stamp: AtomicU64::new(stamp), read_at: AtomicI64::new(now) });
+        if name.starts_with(super::tiers::FAMILY) {
+            self.families.insert(name.clone(), Arc::clone(&mark));
+        }
+        self.marks.insert(name, Arc::downgrade(&mark));
+        mark
+    }
+
+    /// What depends on the name as it was never holds again, whatever is read later.
+    fn retire(&mut self, name: &str) {
+        self.families.remove(name);
+        if let Some(mark) = self.marks.remove(name).and_then(|mark| mark.upgrade()) {
+            mark.stamp.store(random(), Ordering::Relaxed);
+        }
+    }
 }
 
 impl Stamps {
     pub(super) fn new(store: Option<Companion>) -> Self {
-        Self { store, known: Mutex::default(), read_at: AtomicI64::new(i64::MIN) }
+        Self { store, known: Mutex::default() }
     }
 
-    /// Reads all stamps again where they are old; one caller does, the others go on.
-    pub(super) async fn refresh(&self, now_micros: i64) {
-        if self.store.is_some() && self.are_due(now_micros) {
-            self.read_again().await;
-        }
+    /// Whether something that `marks` depend on is so old that it has to be read again.
+    pub(super) fn are_due(&self, marks: &Marks, now: i64) -> bool {
+        self.store.is_some() && marks.0.iter().any(|(mark, _)| mark.is_due(now))
     }
 
-    fn are_due(&self, now_micros: i64) -> bool {
-        let read_at = self.read_at.load(Ordering::Relaxed);
-        // A clock that was set back makes them due.
-        let age = now_micros.saturating_sub(read_at);
-        !(0..INTERVAL).contains(&age)
-            && self.read_at.compare_exchange(read_at, now_micros, Ordering::Relaxed, Ordering::Relaxed).is_ok()
-    }
-
-    /// Where that fails, those that are known stand.
-    async fn read_again(&self) {
-        let Some(store) = &self.store else { return };
-        let (known, renewals): (Vec<_>, _) = {
-            let mut known = self.lock();
-            known.marks.retain(|_, mark| mark.strong_count() > 0);
-            (known.marks.values().filter_map(Weak::upgrade).collect(), known.renewals)
-        };
-        if known.is_empty() {
-            return;
-        }
-        let names: Vec<_> = known.iter().map(|mark| mark.name.clone()).collect();
-        match store.ask(store.stamps.read(&names)).await {
-            Ok(stamps) => {
-                // What was invalidated here meanwhile is newer than what was read.
-                if self.lock().renewals == renewals {
-                    for (mark, stamp) in known.iter().zip(stamps) {
-                        mark.stamp.store(stamp, Ordering::Relaxed);
-                    }
-                }
+    /// Reads again what is old of that which `marks` depend on. Of several callers one does; the others go on. Where that
+    /// fails, what is known stands for another second.
+    pub(super) async fn refresh(&self, marks: impl Iterator<Item = &Marks>, now: i64) {
+        let mut due: Vec<Arc<Mark>> = vec![];
+        for (mark, _) in marks.flat_map(|marks| &marks.0) {
+            if mark.is_due(now) && mark.read_at.swap(now, Ordering::Relaxed) != now {
+                due.push(Arc::clone(mark));
             }
-            Err(error) => tracing::debug!(%error, "the stamps of the cache cannot be read"),
+        }
+        if let Some(store) = self.store.as_ref().filter(|_| !due.is_empty()) {
+            // They stand.
+            let _ = self.read(store, &due).await;
         }
     }
 
-    /// The stamps of `names` now. Those that are not known yet are read.
+    async fn read(&self, store: &Companion, due: &[Arc<Mark>]) -> Result<(), CacheError> {
+        let names: Vec<_> = due.iter().map(|mark| mark.name.clone()).collect();
+        let stamps = store.ask(store.stamps.read(&names)).await?;
+        let mut known = self.lock();
+        for (mark, stamp) in due.iter().zip(stamps) {
+            // What was invalidated here meanwhile is newer than what was read.
+            if !known.get(&mark.name).is_some_and(|current| Arc::ptr_eq(&current, mark)) {
+                continue;
+            }
+            match stamp {
+                Some(stamp) => mark.stamp.store(stamp, Ordering::Relaxed),
+                // It was lost, and with it what became of the name.
+                None => known.retire(&mark.name),
+            }
+        }
+        Ok(())
+    }
+
+    /// The stamps of `names` now. Those that are not known, or old, are read.
     ///
     /// # Errors
-    /// [`CacheError`] where that fails.
-    pub(super) async fn of(&self, names: impl Iterator<Item = &str>) -> Result<Marks, CacheError> {
-        let (mut marks, mut unknown) = (vec![], vec![]);
-        {
+    /// [`CacheError`] where that fails, or where one of them was invalidated meanwhile.
+    pub(super) async fn of(&self, names: impl Iterator<Item = String>, now: i64) -> Result<Marks, CacheError> {
+        let (mut marks, mut due, mut unknown) = (vec![], vec![], vec![]);
+        let renewals = {
             let known = self.lock();
             for name in names {
-                match known.marks.get(name).and_then(Weak::upgrade) {
+                match known.get(&name) {
+                    Some(mark) if self.store.is_some() && mark.is_due(now) => due.push(mark),
                     Some(mark) => marks.push(mark),
-                    None => unknown.push(name.to_owned()),
+                    None => unknown.push(name),
                 }
             }
-        }
-        if !unknown.is_empty() {
-            let stamps = match &self.store {
-                Some(store) => store.ask(store.stamps.read(&unknown)).await?,
-                None => vec![0; unknown.len()],
-            };
-            let mut known = self.lock();
-            for (name, stamp) in unknown.into_iter().zip(stamps) {
-                // Another may have been faster.
-                let mark = known.marks.get(&name).and_then(Weak::upgrade).unwrap_or_else(|| {
-                    let mark = Arc::new(Mark { name: name.clone(), stamp: AtomicU64::new(stamp) });
-                    known.marks.insert(name, Arc::downgrade(&mark));
-                    mark
-                });
-                marks.push(mark);
+            known.renewals
+        };
+        if let Some(store) = &self.store {
+            if !due.is_empty() {
+                for mark in &due {
+                    mark.read_at.store(now, Ordering::Relaxed);
+                }
+                self.read(store, &due).await?;
+                marks.append(&mut due);
             }
+            if !unknown.is_empty() {
+                let stamps = store.ask(store.stamps.ensure(&unknown, random())).await?;
+                let mut known = self.lock();
+                if known.renewals != renewals {
+                    return Err(CacheError {
+                        tier: "stamps",
+                        problem: "something was invalidated meanwhile".to_owned(),
+                    });
+                }
+                marks.extend(unknown.into_iter().zip(stamps).map(|(name, stamp)| {
+                    // Another may have been faster.
+                    known.get(&name).unwrap_or_else(|| known.add(name, stamp, now))
+                }));
+            }
+        } else if !unknown.is_empty() {
+            let mut known = self.lock();
+            marks.extend(unknown.into_iter().map(|name| known.get(&name).unwrap_or_else(|| known.add(name, 0, now))));
         }
         let with_stamp = |mark: Arc<Mark>| {
             let stamp = mark.stamp.load(Ordering::Relaxed);
@@ -162,16 +223,16 @@ impl Stamps {
     /// # Errors
     /// [`CacheError`]: the others were not told.
     pub(super) async fn renew(&self, names: &[String]) -> Result<(), CacheError> {
-        let stamp = (u64::from(ids::random()) << 32) | u64::from(ids::random()).max(1);
         {
             let mut known = self.lock();
             known.renewals += 1;
-            for mark in names.iter().filter_map(|name| known.marks.get(name).and_then(Weak::upgrade)) {
-                mark.stamp.store(stamp, Ordering::Relaxed);
+            for name in names {
+                known.retire(name);
             }
         }
         match &self.store {
-            Some(store) => store.ask(store.stamps.write(names, stamp)).await,
+            // Even where the breaker is open: this is no question that can do without an answer.
+            Some(store) => store.stamps.write(names, random()).await,
             None => Ok(()),
         }
     }
@@ -180,4 +241,9 @@ impl Stamps {
         // Each change is complete before anything can panic.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A stamp that nothing has yet.
+fn random() -> u64 {
+    (u64::from(ids::random()) << 32) | u64::from(ids::random()).max(1)
 }

@@ -1,11 +1,8 @@
 //! The cache as services see it: the tier in this process and those behind it, as one.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use chrono::TimeDelta;
 use futures_util::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,12 +13,16 @@ use super::meter::{Meter, TierMeter, add};
 use super::stamps::Stamps;
 use super::{CacheError, CacheTier, Entry, Marks, MemoryTier, RefreshLeases, StampStore, codec};
 use crate::breaker::{self, BreakerError, Breakers, CircuitBreaker};
-use crate::platform::clock::{Clock, Timestamp, delta};
+use crate::platform::clock::{Clock, Timestamp, after};
 use crate::platform::ids;
 use crate::platform::metrics::{Measured, Sample};
+use crate::platform::outage::Outage;
 
 /// The longest that the tier in this process keeps an entry where there are others: they may have a newer one.
 const MEMORY_LIFE: Duration = Duration::from_secs(60);
+
+/// Before the name of a family.
+pub(super) const FAMILY: &str = "family:";
 
 /// Ordered tiers. Without any but the one in this process, all works as well.
 pub struct Cache {
@@ -41,8 +42,7 @@ struct Far {
     options: TierOptions,
     breaker: Arc<CircuitBreaker>,
     meter: TierMeter,
-    /// So that a tier that is down is logged once, not at every request.
-    failing: AtomicBool,
+    outage: Outage,
 }
 
 /// How a tier outside this process is used.
@@ -135,7 +135,7 @@ impl Cache {
     #[must_use]
     pub fn before(mut self, tier: Arc<dyn CacheTier>, options: TierOptions, breakers: &Breakers) -> Self {
         let breaker = breakers.get(&options.breaker);
-        self.far.push(Far { tier, options, breaker, meter: TierMeter::default(), failing: AtomicBool::new(false) });
+        self.far.push(Far { tier, options, breaker, meter: TierMeter::default(), outage: Outage::default() });
         self
     }
 
@@ -145,36 +145,25 @@ impl Cache {
         Self { stamps: Stamps::new(Some(companion.clone())), companion: Some(companion), ..self }
     }
 
-    /// The entries of `keys`, in their order. What a farther tier had is kept in the nearer ones for its remaining
-    /// life. An entry that is no longer fresh is only the answer if no farther tier has a fresher one: another process
-    /// may have put it there. Never fails: a tier that does not answer has nothing.
-    pub async fn get_many(&self, keys: &[String]) -> Vec<Option<Entry>> {
-        let held = self.look_up(keys, self.clock.now()).await;
-        held.into_iter().map(|held| Some(held?.entry.clone())).collect()
-    }
-
-    /// Keeps entries in every tier.
-    pub async fn put_many(&self, entries: &[(String, Entry)]) {
-        let marks = self.marks(entries.iter().map(|(key, _)| key.as_str()), &[]).await;
-        self.put(entries.to_vec(), &marks.unwrap_or_default()).await;
-    }
-
-    /// Forgets `keys` in every tier that can be reached, the farthest first, so that none is promoted again; and in other
-    /// processes within a second.
-    pub async fn remove_many(&self, keys: &[String]) {
-        for far in self.far.iter().rev() {
-            far.ask(far.tier.remove_many(keys)).await;
-        }
-        for key in keys {
-            self.memory.remove(key);
-        }
+    /// Forgets `keys` in every tier, the farthest first, so that none is promoted again; and in other processes within a
+    /// second. What somebody is just making or promoting may come back: where that matters, invalidate a tag.
+    ///
+    /// # Errors
+    /// [`CacheError`]: a tier could not be reached, or the others could not be told.
+    pub async fn remove_many(&self, keys: &[String]) -> Result<(), CacheError> {
         let mut families: Vec<_> = keys.iter().map(|key| family(key)).collect();
         families.sort_unstable();
         families.dedup();
         add(&self.meter.invalidations, families.len() as u64);
-        if let Err(error) = self.stamps.renew(&families).await {
-            tracing::warn!(%error, "other processes may serve what was removed for a minute");
+        let mut outcome = Ok(());
+        for far in self.far.iter().rev() {
+            // Even where the breaker is open.
+            outcome = outcome.and(far.tier.remove_many(keys).await);
         }
+        for key in keys {
+            self.memory.remove(key);
+        }
+        outcome.and(self.stamps.renew(&families).await)
     }
 
     /// Makes everything with one of `tags` a miss: here at once, in other processes within a second.
@@ -186,16 +175,21 @@ impl Cache {
         self.stamps.renew(&tags.iter().map(|tag| tag_name(tag)).collect::<Vec<_>>()).await
     }
 
-    /// The value of `key`. What cannot be read as a `T` is a miss; so a key names the shape of its value:
-    /// `price:1:bitcoin`. What stands before the first colon is its family.
+    /// The value of `key`, from any tier but the cold one. What cannot be read as a `T` is a miss; so a key names the shape
+    /// of its value: `price:1:bitcoin`. What stands before the first colon is its family. Never fails: a tier that does not
+    /// answer has nothing.
     pub async fn get_value<T: DeserializeOwned + Send + Sync + 'static>(&self, key: &str) -> Option<Cached<T>> {
         let now = self.clock.now();
-        self.stamps.refresh(now.timestamp_micros()).await;
         if let Some(held) = self.memory.get(key, now)
             && held.entry.fresh_until > now
         {
-            self.memory_meter.hit();
-            return Some(Cached { value: held.value(codec::decode)?, fresh: true });
+            if self.stamps.are_due(&held.marks, now.timestamp_micros()) {
+                self.stamps.refresh([&held.marks].into_iter(), now.timestamp_micros()).await;
+            }
+            if held.marks.hold() {
+                self.memory_meter.hit(held.entry.value.len());
+                return Some(Cached { value: held.value(codec::decode)?, fresh: true });
+            }
         }
         self.get_values(&[key.to_owned()]).await.pop().flatten()
     }
@@ -205,12 +199,28 @@ impl Cache {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
+        self.read(keys, false).await
+    }
+
+    /// The same, from the cold tier too: for what is kept there.
+    pub async fn get_cold_values<T>(&self, keys: &[String]) -> Vec<Option<Cached<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
+        self.read(keys, true).await
+    }
+
+    async fn read<T>(&self, keys: &[String], cold: bool) -> Vec<Option<Cached<T>>>
+    where
+        T: DeserializeOwned + Send + Sync + 'static,
+    {
         let now = self.clock.now();
         let read = |held: Option<Arc<Held>>| {
             let held = held?;
             Some(Cached { value: held.value(codec::decode)?, fresh: held.entry.fresh_until > now })
         };
-        self.look_up(keys, now).await.into_iter().map(read).collect()
+        let look = Look { cold, ..Look::fresh_after(now) };
+        self.look_up(keys, &look).await.into_iter().map(read).collect()
     }
 
     /// Keeps values in every tier.
@@ -226,30 +236,37 @@ impl Cache {
     }
 }
 
+/// What is looked for.
+pub(super) struct Look {
+    /// Farther tiers are asked for what is not fresh until after this time.
+    pub(super) fresh_after: Timestamp,
+    /// The cold tier is one of them.
+    pub(super) cold: bool,
+    /// Nothing that was put before may be missing.
+    pub(super) newest: bool,
+    /// It is a caller's, and not one more of the same.
+    pub(super) counted: bool,
+}
+
+impl Look {
+    pub(super) fn fresh_after(time: Timestamp) -> Self {
+        Self { fresh_after: time, cold: false, newest: false, counted: true }
+    }
+}
+
 /// For whoever makes values: [`super::ReadThrough`].
 impl Cache {
     /// What entries with these keys and tags depend on. To be asked for before the values are made. `None` where it is not
     /// known what became of a tag: then nothing should be kept.
-    pub(super) async fn marks<'a>(
-        &self,
-        keys: impl Iterator<Item = &'a str>,
-        tags: &[String],
-    ) -> Option<MarksByFamily> {
-        let mut families: Vec<_> = keys.map(family).collect();
-        families.sort_unstable();
-        families.dedup();
-        let tags: Vec<_> = tags.iter().map(|tag| tag_name(tag)).collect();
-        let mut marks = MarksByFamily::new();
-        for family in families {
-            let names = std::iter::once(&family).chain(&tags).map(String::as_str);
-            let of = match self.stamps.of(names).await {
-                Ok(of) => of,
-                Err(_) if tags.is_empty() => Marks::default(),
-                Err(_) => return None,
-            };
-            marks.insert(family, of);
+    pub(super) async fn marks<'a>(&self, keys: impl Iterator<Item = &'a str>, tags: &[String]) -> Option<Marks> {
+        let mut names: Vec<_> = keys.map(family).chain(tags.iter().map(|tag| tag_name(tag))).collect();
+        names.sort_unstable();
+        names.dedup();
+        match self.stamps.of(names.into_iter(), self.clock.micros()).await {
+            Ok(marks) => Some(marks),
+            // Without tags an entry may be kept here for a minute without knowing.
+            Err(_) => tags.is_empty().then(Marks::default),
         }
-        Some(marks)
     }
 
     /// Keeps values that were made since `marks` were taken.
@@ -257,7 +274,7 @@ impl Cache {
         &self,
         values: impl IntoIterator<Item = (String, T)>,
         options: &EntryOptions,
-        marks: &MarksByFamily,
+        marks: &Marks,
     ) {
         let now = self.clock.now();
         let mut entries = vec![];
@@ -266,59 +283,100 @@ impl Cache {
             let fresh = if less.is_zero() { options.fresh } else { options.fresh.saturating_sub(ids::jitter(less)) };
             match codec::encode(&value) {
                 Ok(value) => {
-                    let (fresh_until, expires_at) = (now + delta(fresh), now + delta(options.retained.max(fresh)));
-                    let family = family(&key);
-                    let tags = marks.get(&family).map(|marks| marks.tags(&family)).unwrap_or_default();
+                    let (fresh_until, expires_at) = (after(now, fresh), after(now, options.retained.max(fresh)));
+                    let tags = of_entry(marks, &key, &options.tags).tags(&family(&key));
                     entries.push((key, Entry { value: value.into(), fresh_until, expires_at, tags }));
                 }
                 Err(error) => tracing::warn!(key, %error, "a value cannot be cached"),
             }
         }
-        self.put_where(entries, marks, options.cold).await;
+        // What was invalidated while it was made is no use to anybody.
+        if entries.is_empty() || !marks.hold() {
+            return;
+        }
+        for (key, entry) in &entries {
+            let marks = of_entry(marks, key, &options.tags);
+            self.memory.put(key.clone(), Held::new(limited(entry, now, self.memory_life()), marks));
+            self.memory_meter.written(entry.value.len());
+        }
+        put_far(&self.far, &entries, now, options.cold).await;
     }
 
-    /// What is known of `keys`; farther tiers are asked for what is not fresh until after `fresh_after`.
-    pub(super) async fn look_up(&self, keys: &[String], fresh_after: Timestamp) -> Vec<Option<Arc<Held>>> {
+    /// What is known of `keys`. What a farther tier had is kept in the nearer ones for its remaining life. An entry that is
+    /// not fresh is only the answer if no farther tier has a fresher one: another process may have put it there.
+    pub(super) async fn look_up(&self, keys: &[String], look: &Look) -> Vec<Option<Arc<Held>>> {
         let now = self.clock.now();
-        self.stamps.refresh(now.timestamp_micros()).await;
         let is_fresh =
-            |held: &Option<Arc<Held>>| held.as_ref().is_some_and(|held| held.entry.fresh_until > fresh_after);
+            |held: &Option<Arc<Held>>| held.as_ref().is_some_and(|held| held.entry.fresh_until > look.fresh_after);
         let mut found: Vec<_> = keys.iter().map(|key| self.memory.get(key, now)).collect();
-        self.memory_meter
-            .read(found.iter().map(|held| Some(held.as_ref().filter(|_| is_fresh(held))?.entry.value.len())));
+        self.stamps.refresh(found.iter().flatten().map(|held| &held.marks), now.timestamp_micros()).await;
+        for held in &mut found {
+            held.take_if(|held| !held.marks.hold());
+        }
+        if look.counted {
+            let size =
+                |held: &Option<Arc<Held>>| is_fresh(held).then(|| held.as_ref().map_or(0, |it| it.entry.value.len()));
+            self.memory_meter.read(found.iter().map(size));
+        }
         if self.far.is_empty() || found.iter().all(is_fresh) {
             return found;
         }
         // Before the reading, so that what is removed meanwhile is not kept here.
-        let marks = self.marks(keys.iter().map(String::as_str), &[]).await.unwrap_or_default();
-        for (depth, far) in self.far.iter().enumerate() {
+        let families = self.marks(keys.iter().map(String::as_str), &[]).await.unwrap_or_default();
+        for (depth, far) in self.far.iter().enumerate().filter(|(_, far)| look.cold || !far.options.cold) {
             let wanting: Vec<_> = (0..keys.len()).filter(|&index| !is_fresh(&found[index])).collect();
             if wanting.is_empty() {
                 break;
             }
             let asked: Vec<_> = wanting.iter().map(|&index| keys[index].clone()).collect();
-            let Some(answers) = far.ask(far.tier.get_many(&asked)).await else { continue };
-            far.meter.read(answers.iter().map(|entry| Some(entry.as_ref()?.value.len())));
-            let mut promoted = vec![];
-            for (index, answer) in wanting.into_iter().zip(answers) {
+            let answers = if look.newest { far.tier.get_newest(&asked) } else { far.tier.get_many(&asked) };
+            let Some(answers) = far.ask(answers).await else { continue };
+            if look.counted {
+                let fresh = |entry: &&Entry| entry.fresh_until > look.fresh_after;
+                far.meter.read(answers.iter().map(|entry| entry.as_ref().filter(fresh).map(|entry| entry.value.len())));
+            }
+            let better = |(index, answer): (usize, Option<Entry>)| {
                 let nearer = found[index].as_ref().map(|held| held.entry.fresh_until);
-                let better = |entry: &Entry| entry.expires_at > now && nearer.is_none_or(|it| entry.fresh_until > it);
-                let Some(entry) = answer.filter(better) else { continue };
-                let family = marks.get(&family(&keys[index])).cloned().unwrap_or_default();
-                let Some(marks) = self.still_holding(&entry, family).await else { continue };
-                promoted.push((keys[index].clone(), entry.clone()));
-                let near = limited(&entry, now, self.memory_life());
-                self.memory.put(keys[index].clone(), Held::new(near, marks.clone(), None));
-                found[index] = Some(Arc::new(Held::new(entry, marks, None)));
+                let entry =
+                    answer.filter(|it| it.expires_at > now && nearer.is_none_or(|than| it.fresh_until > than))?;
+                Some((index, entry))
+            };
+            let better: Vec<_> = wanting.into_iter().zip(answers).filter_map(better).collect();
+            let tags = self.tags_of(better.iter().map(|(_, entry)| entry), now).await;
+            let mut promoted = vec![];
+            for (index, entry) in better {
+                // What carries a tag of which nothing is known does not count.
+                if !entry.tags.is_empty() && !tags.as_ref().is_some_and(|tags| tags.are(&entry.tags)) {
+                    continue;
+                }
+                let key = &keys[index];
+                let mut marks = families.of([family(key).as_str()].into_iter());
+                if let Some(tags) = &tags {
+                    marks = marks.and(tags.of(entry.tags.iter().map(|(name, _)| name.as_str())));
+                }
+                self.memory.promote(key, Held::new(limited(&entry, now, self.memory_life()), marks.clone()));
+                promoted.push((key.clone(), entry.clone()));
+                found[index] = Some(Arc::new(Held::new(entry, marks)));
             }
             put_far(&self.far[..depth], &promoted, now, true).await;
         }
         found
     }
 
+    /// The stamps of all that these entries carry, if they can be had.
+    async fn tags_of<'a>(&self, entries: impl Iterator<Item = &'a Entry>, now: Timestamp) -> Option<Marks> {
+        let mut names: Vec<_> = entries.flat_map(|entry| entry.tags.iter().map(|(name, _)| name.clone())).collect();
+        names.sort_unstable();
+        names.dedup();
+        if names.is_empty() {
+            return None;
+        }
+        self.stamps.of(names.into_iter(), now.timestamp_micros()).await.ok()
+    }
+
     /// Notes that there is no use in asking the source for `key` again before `until`.
-    pub(super) fn note_failure(&self, key: &str, held: &Held, until: Timestamp) {
-        self.memory.put(key.to_owned(), Held::new(held.entry.clone(), held.marks.clone(), Some(until)));
+    pub(super) fn note_failure(&self, key: &str, held: &Held, until: Timestamp, strikes: u32) {
+        self.memory.note_failure(key, held, until, strikes);
     }
 
     /// Takes the leases of `keys`: whether each may be loaded here. Where nobody else can be asked, each may.
@@ -337,39 +395,16 @@ impl Cache {
         }
     }
 
-    /// What an entry depends on, if none of that was invalidated since it was made.
-    async fn still_holding(&self, entry: &Entry, family: Marks) -> Option<Marks> {
-        if entry.tags.is_empty() {
-            return Some(family);
-        }
-        let tags = self.stamps.of(entry.tags.iter().map(|(name, _)| name.as_str())).await.ok()?;
-        tags.are(&entry.tags).then(|| family.and(tags))
-    }
-
     fn memory_life(&self) -> Duration {
         if self.far.is_empty() { Duration::MAX } else { MEMORY_LIFE }
     }
-
-    async fn put(&self, entries: Vec<(String, Entry)>, marks: &MarksByFamily) {
-        self.put_where(entries, marks, true).await;
-    }
-
-    async fn put_where(&self, entries: Vec<(String, Entry)>, marks: &MarksByFamily, cold: bool) {
-        if entries.is_empty() {
-            return;
-        }
-        let now = self.clock.now();
-        for (key, entry) in &entries {
-            let marks = marks.get(&family(key)).cloned().unwrap_or_default();
-            self.memory.put(key.clone(), Held::new(limited(entry, now, self.memory_life()), marks, None));
-            self.memory_meter.written(entry.value.len());
-        }
-        put_far(&self.far, &entries, now, cold).await;
-    }
 }
 
-/// What the entries of each family depend on.
-pub(super) type MarksByFamily = HashMap<String, Marks>;
+/// Of all that was asked for, what an entry depends on.
+fn of_entry(marks: &Marks, key: &str, tags: &[String]) -> Marks {
+    let names = std::iter::once(family(key)).chain(tags.iter().map(|tag| tag_name(tag)));
+    marks.of(names.collect::<Vec<_>>().iter().map(String::as_str))
+}
 
 /// All tiers at once.
 async fn put_far(far: &[Far], entries: &[(String, Entry)], now: Timestamp, cold: bool) {
@@ -388,12 +423,12 @@ async fn put_far(far: &[Far], entries: &[(String, Entry)], now: Timestamp, cold:
 
 /// As a tier keeps it.
 fn limited(entry: &Entry, now: Timestamp, life: Duration) -> Entry {
-    let limit = now + delta(life).min(TimeDelta::days(3650));
+    let limit = after(now, life);
     Entry { fresh_until: entry.fresh_until.min(limit), expires_at: entry.expires_at.min(limit), ..entry.clone() }
 }
 
 fn family(key: &str) -> String {
-    format!("family:{}", key.split_once(':').map_or(key, |(family, _)| family))
+    format!("{FAMILY}{}", key.split_once(':').map_or(key, |(family, _)| family))
 }
 
 fn tag_name(tag: &str) -> String {
@@ -404,13 +439,15 @@ impl Far {
     /// The answer, if there is one; a change between failing and answering is logged.
     async fn ask<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Option<T> {
         let started = Instant::now();
-        let answer = guarded(&self.breaker, self.tier.name(), question).await;
-        let failing = answer.is_err();
-        self.meter.called(started.elapsed(), failing);
-        if self.failing.swap(failing, Ordering::Relaxed) != failing {
+        let answer = self.breaker.call(question).await;
+        if !matches!(answer, Err(BreakerError::Open { .. } | BreakerError::Busy)) {
+            self.meter.called(started.elapsed(), answer.is_err());
+        }
+        let tier = self.tier.name();
+        if self.outage.changed(answer.is_err()) {
             match &answer {
-                Ok(_) => tracing::info!(tier = self.tier.name(), "the cache tier answers again"),
-                Err(error) => tracing::warn!(tier = self.tier.name(), %error, "the cache goes on without a tier"),
+                Ok(_) => tracing::info!(tier, "the cache tier answers again"),
+                Err(error) => tracing::warn!(tier, %error, "the cache goes on without a tier"),
             }
         }
         answer.ok()
@@ -419,19 +456,11 @@ impl Far {
 
 impl Companion {
     pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Result<T, CacheError> {
-        guarded(&self.breaker, "redis", question).await
+        self.breaker.call(question).await.map_err(|error| match error {
+            BreakerError::Failed(error) => error,
+            other => CacheError { tier: "redis", problem: other.to_string() },
+        })
     }
-}
-
-async fn guarded<T>(
-    breaker: &CircuitBreaker,
-    tier: &'static str,
-    question: impl Future<Output = Result<T, CacheError>>,
-) -> Result<T, CacheError> {
-    breaker.call(question).await.map_err(|error| match error {
-        BreakerError::Failed(error) => error,
-        other => CacheError { tier, problem: other.to_string() },
-    })
 }
 
 impl Measured for Cache {

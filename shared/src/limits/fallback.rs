@@ -33,7 +33,7 @@ impl FallbackLimiter {
             match &asked {
                 Ok(_) => tracing::info!("the shared rate limiter is back"),
                 Err(problem) => {
-                    tracing::warn!(%problem, "the shared rate limiter is down: each process counts for itself")
+                    tracing::warn!(%problem, "the shared rate limiter is down: each process counts for itself");
                 }
             }
         }

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
-use redis::{Cmd, FromRedisValue, Pipeline, ScriptInvocation};
+use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, ScriptInvocation, ServerErrorKind};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::config::{ConfigError, RedisEndpoint};
@@ -240,7 +240,9 @@ impl Link {
 
 /// Whether the connection is of no more use.
 fn is_broken(error: &RedisError) -> bool {
-    error.is_io_error() || error.is_unrecoverable_error()
+    // A primary that was demoted keeps its connections; who is the new one is found by connecting again.
+    let is_demoted = error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly);
+    error.is_io_error() || error.is_unrecoverable_error() || is_demoted
 }
 
 /// How long to wait after so many failures.

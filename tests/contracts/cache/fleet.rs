@@ -65,10 +65,12 @@ async fn a_lease_ends_by_itself(leases: &dyn RefreshLeases) {
 
 async fn a_stamp_is_what_was_written_last(stamps: &dyn StampStore) {
     let names = keys(&["x", "y", "z"]);
-    assert_eq!(stamps.read(&names).await.unwrap(), [0, 0, 0]);
+    assert_eq!(stamps.read(&names).await.unwrap(), [None; 3]);
+    assert_eq!(stamps.ensure(&names[..1], 5).await.unwrap(), [5]);
+    assert_eq!(stamps.ensure(&names[..2], 6).await.unwrap(), [5, 6]);
     stamps.write(&names[..2], u64::MAX).await.unwrap();
     stamps.write(&names[1..2], 7).await.unwrap();
-    assert_eq!(stamps.read(&names).await.unwrap(), [u64::MAX, 7, 0]);
+    assert_eq!(stamps.read(&names).await.unwrap(), [Some(u64::MAX), Some(7), None]);
 }
 
 #[tokio::test]
@@ -89,7 +91,7 @@ async fn what_one_process_invalidates_is_gone_from_the_memory_of_another() {
     for key in ["a:1", "a:2", "b:1"] {
         assert!(other.get_value::<i32>(key).await.is_some_and(|cached| cached.fresh));
     }
-    one.remove_many(&keys(&["a:1"])).await;
+    one.remove_many(&keys(&["a:1"])).await.unwrap();
     one.invalidate_tags(&["user:7"]).await.unwrap();
     eventually("the other process knows", || async {
         let found = [other.get_value::<i32>("a:1").await.is_some(), other.get_value::<i32>("b:1").await.is_some()];

@@ -108,3 +108,26 @@ async fn a_redis_that_comes_up_later_is_found() {
     };
     tokio::time::timeout(Duration::from_secs(30), found).await.expect("it was never tried again");
 }
+
+#[tokio::test]
+async fn a_primary_that_was_demoted_is_left() {
+    let (demoted, primary) =
+        (support::redis_server::RedisServer::start().await, support::redis_server::RedisServer::start().await);
+    let client = client_at(demoted.address().rsplit_once(':').unwrap().1.parse().unwrap());
+    let set = ::redis::cmd("SET").arg("key").arg(1).take();
+    client.query::<()>(&set).await.unwrap();
+    let (host, port) = (primary.address(), primary.address());
+    let (host, port) = (host.rsplit_once(':').unwrap().0, port.rsplit_once(':').unwrap().1.to_owned());
+    let connections = async || {
+        let info: String = client.query(::redis::cmd("INFO").arg("stats")).await.unwrap();
+        let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:")).unwrap().to_owned();
+        line.parse::<u32>().unwrap()
+    };
+    client.query::<()>(::redis::cmd("REPLICAOF").arg(host).arg(&port)).await.unwrap();
+    let before = connections().await;
+    client.query::<()>(&set).await.unwrap_err();
+    // At the address of the primary there would be another by now.
+    assert!(connections().await > before);
+    client.query::<()>(::redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await.unwrap();
+    client.query::<()>(&set).await.unwrap();
+}

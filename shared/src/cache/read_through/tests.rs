@@ -240,8 +240,69 @@ async fn a_slow_source_is_waited_for_longer_where_there_is_nothing_else() {
     it.get().await;
     it.advance(40);
     it.take(60_000);
+    // Each time twice as long, with a pause in between.
+    for wait in [500, 1_000, 2_000] {
+        let started = Instant::now();
+        assert_eq!((it.get().await, started.elapsed()), ("1~".to_owned(), Duration::from_millis(wait)));
+        assert_eq!((it.get().await, started.elapsed()), ("1~".to_owned(), Duration::from_millis(wait)));
+        it.advance(1);
+    }
+    it.take(3_000);
+    it.say(Loaded::Value(2));
+    assert_eq!(it.get().await, "2");
+    it.advance(30);
+    it.take(60_000);
     let started = Instant::now();
-    assert_eq!((it.get().await, started.elapsed()), ("1~".to_owned(), Duration::from_millis(500)));
+    assert_eq!((it.get().await, started.elapsed()), ("2~".to_owned(), Duration::from_millis(500)), "it begins anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_an_old_value_does_not_wait_for_those_who_have_none() {
+    let it = fixture();
+    get(&it.values, "n:1").await;
+    it.advance(40);
+    it.take(5_000);
+    let started = Instant::now();
+    let both = it.values.get(&["n:1".to_owned(), "n:2".to_owned()]).await;
+    assert_eq!((both["n:1"].is_ok(), both["n:2"].is_ok(), it.loads()), (true, true, 2), "one load for both");
+    assert_eq!(started.elapsed(), Duration::from_secs(5));
+    it.advance(40);
+    let (old, started) = (it.get(), Instant::now());
+    let (old, new) = tokio::join!(async { (old.await, started.elapsed()) }, get(&it.values, "n:3"));
+    assert_eq!((old, new), (("1~".to_owned(), Duration::from_millis(500)), "1".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_processes_with_an_old_value_ask_a_slow_source_once() {
+    let it = fixture_with(|options| options.wait = Duration::from_millis(400));
+    it.get().await;
+    it.advance(40);
+    it.take(2_000);
+    let processes: Vec<_> = (0..20).map(|_| it.another()).collect();
+    let answers = join_all(processes.iter().map(|process| get(process, "n:1"))).await;
+    assert!(answers.iter().all(|answer| answer == "1~"), "{answers:?}");
+    assert_eq!(it.loads(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_could_not_be_refreshed_early_is_no_stale_one() {
+    let it = fixture_with(|options| options.refresh_ahead = Duration::from_secs(10));
+    it.get().await;
+    it.advance(25);
+    it.say(Loaded::Failed("down"));
+    assert_eq!((it.get().await, it.loads()), ("1".to_owned(), 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn for_ever_is_a_time_too() {
+    let it = fixture_with(|options| {
+        options.entry = EntryOptions::lasting(Duration::MAX, Duration::MAX);
+        (options.serve_stale, options.hard_timeout) = (Duration::MAX, Duration::MAX);
+        (options.wait, options.failure_pause) = (Duration::MAX, Duration::MAX);
+    });
+    assert_eq!(it.get().await, "1");
+    it.advance(3_000_000_000);
+    assert_eq!(it.get().await, "1");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 use std::sync::atomic::Ordering;
 
+use chrono::TimeDelta;
+
 use super::super::fake::{Remote, clock, process};
 use super::*;
 use crate::platform::clock::ManualClock;
@@ -111,7 +113,7 @@ async fn what_was_removed_is_gone_from_every_tier_and_within_a_second_from_every
     let other = it.another();
     it.put("family:k", "v").await;
     assert_eq!(get(&other, "family:k").await, cached("v", true));
-    it.cache.remove_many(&["family:k".to_owned()]).await;
+    it.cache.remove_many(&["family:k".to_owned()]).await.unwrap();
     assert_eq!(it.get("family:k").await, None);
     it.advance(1);
     assert_eq!(get(&other, "family:k").await, None);
@@ -198,26 +200,30 @@ async fn with_jitter_what_was_put_together_does_not_end_together() {
     it.cache.put_values((0..64).map(|number| (format!("k{number}"), number)), &options).await;
     let keys: Vec<_> = (0..64).map(|number| format!("k{number}")).collect();
     let now = it.clock.now();
-    let ends: Vec<_> =
-        it.cache.get_many(&keys).await.into_iter().map(|entry| entry.unwrap().fresh_until - now).collect();
+    let found = it.cache.look_up(&keys, &Look::fresh_after(now)).await;
+    let ends: Vec<_> = found.into_iter().map(|held| held.unwrap().entry.fresh_until - now).collect();
     assert!(ends.iter().all(|end| (TimeDelta::seconds(15)..=TimeDelta::seconds(30)).contains(end)), "{ends:?}");
     assert!(ends.iter().max() > ends.iter().min());
 }
 
 #[tokio::test]
 async fn a_cold_tier_has_only_what_is_worth_it() {
-    let (clock, cold) = (clock(), Arc::new(Remote::default()));
+    let (clock, near, cold) = (clock(), Arc::new(Remote::default()), Arc::new(Remote::default()));
     let shared: Arc<dyn Clock> = Arc::new(clock.clone());
     let breakers = Breakers::new(shared.clone());
-    let cache =
-        Cache::new(MemoryTier::new(1 << 20, shared.clone()), shared).before(cold.clone(), TierOptions::s3(), &breakers);
+    let cache = Cache::new(MemoryTier::new(1 << 20, shared.clone()), shared)
+        .before(near, TierOptions::redis(), &breakers)
+        .before(cold.clone(), TierOptions::s3(), &breakers);
     let day = Duration::from_secs(24 * 3600);
     let options = EntryOptions { cold: true, ..EntryOptions::lasting(day, day) };
     cache.put_values([("worth".to_owned(), 1)], &options).await;
     cache.put_values([("not".to_owned(), 2)], &EntryOptions { cold: false, ..options }).await;
+    // Gone from the nearer ones.
     clock.advance(TimeDelta::hours(1));
-    assert_eq!(cache.get_value::<i32>("worth").await.map(|cached| *cached.value), Some(1));
-    assert!(cache.get_value::<i32>("not").await.is_none());
+    let worth = async || cache.get_cold_values::<i32>(&["worth".to_owned()]).await.pop().flatten();
+    assert!(cache.get_value::<i32>("worth").await.is_none(), "the cold tier is not asked for everything");
+    assert_eq!(worth().await.map(|cached| *cached.value), Some(1));
+    assert!(cache.get_cold_values::<i32>(&["not".to_owned()]).await[0].is_none());
 }
 
 #[tokio::test]
@@ -235,4 +241,64 @@ async fn each_tier_is_measured() {
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }
+}
+
+#[tokio::test]
+async fn many_tags_are_one_question() {
+    let it = fixture();
+    let options = |number: usize| EntryOptions {
+        tags: vec![format!("user:{number}"), "all".to_owned()],
+        ..EntryOptions::lasting(Duration::from_secs(60), Duration::from_secs(60))
+    };
+    for number in 0..50 {
+        it.cache.put_values([(format!("k:{number}"), number)], &options(number)).await;
+    }
+    let late = it.another();
+    let keys: Vec<_> = (0..50).map(|number| format!("k:{number}")).collect();
+    let before = it.remote.stamp_reads.load(Ordering::SeqCst);
+    assert!(late.get_values::<usize>(&keys).await.iter().all(|cached| cached.as_ref().is_some_and(|it| it.fresh)));
+    // The family, then all tags.
+    assert_eq!(it.remote.stamp_reads.load(Ordering::SeqCst) - before, 2);
+    // And within the second nothing more.
+    late.get_values::<usize>(&keys).await;
+    assert_eq!(it.remote.stamp_reads.load(Ordering::SeqCst) - before, 2);
+}
+
+#[tokio::test]
+async fn where_stamps_were_lost_what_carries_them_is_a_miss() {
+    let it = fixture();
+    let other = it.another();
+    put(&it.cache, "a", "1", &["x"]).await;
+    it.cache.invalidate_tags(&["x"]).await.unwrap();
+    put(&it.cache, "b", "2", &["x"]).await;
+    assert_eq!((get(&other, "a").await, get(&other, "b").await), (None, cached("2", true)));
+    it.remote.stamps.lock().unwrap().clear();
+    it.advance(1);
+    assert_eq!((get(&other, "a").await, get(&other, "b").await), (None, None));
+    put(&other, "b", "3", &["x"]).await;
+    it.advance(1);
+    assert_eq!(it.get("b").await, cached("3", true));
+}
+
+#[tokio::test]
+async fn what_was_invalidated_in_an_outage_stays_so_here() {
+    let it = fixture();
+    put(&it.cache, "a", "1", &["x"]).await;
+    it.remote.down.store(true, Ordering::SeqCst);
+    it.cache.invalidate_tags(&["x"]).await.unwrap_err();
+    it.remote.entries.lock().unwrap().clear();
+    it.remote.down.store(false, Ordering::SeqCst);
+    it.advance(20);
+    assert_eq!(it.get("a").await, None, "what is in memory is not believed again");
+}
+
+#[tokio::test]
+async fn what_was_put_meanwhile_is_not_overwritten_by_an_older_entry() {
+    let it = fixture();
+    it.put("k", "old").await;
+    let held = it.cache.look_up(&["k".to_owned()], &Look::fresh_after(it.clock.now())).await.remove(0).unwrap();
+    it.advance(10);
+    it.put("k", "new").await;
+    it.cache.note_failure("k", &held, it.clock.now(), 1);
+    assert_eq!(it.get("k").await, cached("new", true));
 }

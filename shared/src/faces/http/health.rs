@@ -11,9 +11,6 @@ use serde_json::{Value, json};
 use super::problem::Problem;
 use super::{Http, address, limits, request};
 use crate::breaker::{Report, State};
-use crate::faces::error::{ApiError, Code};
-use crate::platform::auth::Role;
-use crate::services::Error;
 
 pub(super) async fn show(
     extract::State(http): extract::State<Arc<Http>>,
@@ -26,22 +23,13 @@ pub(super) async fn show(
     let verbose = query.is_some_and(|query| query.split('&').any(|part| part == "verbose" || part == "verbose=true"));
     let response = match standing.refused() {
         Some(error) => Problem(error).into_response(),
-        None if verbose => match administrator(&http, &headers, &extensions).await {
+        None if verbose => match request::administrator(&http, &headers, &extensions).await {
             Ok(()) => verbosely(&http).await.into_response(),
             Err(error) => Problem(error).into_response(),
         },
         None => health(&http).await.into_response(),
     };
     standing.written(response)
-}
-
-/// What depends on others is told to an ADMIN alone: it says whom this deployment asks, and when that does not work.
-async fn administrator(http: &Arc<Http>, headers: &HeaderMap, extensions: &Extensions) -> Result<(), ApiError> {
-    match request::call(http, headers, extensions).await?.principal {
-        Some(principal) if principal.role == Role::Admin => Ok(()),
-        Some(_) => Err(ApiError::new(Code::Forbidden, "this needs the role ADMIN")),
-        None => Err(ApiError::from(&Error::Unauthenticated)),
-    }
 }
 
 async fn verbosely(http: &Http) -> (StatusCode, Json<Value>) {

@@ -37,7 +37,7 @@ pub(super) async fn document(cache: &Cache, parameters: &mut Parameters) -> Resu
     match text {
         Some(text) if format!("{:x}", Sha256::digest(&text)) == hash => Ok(Document { text, hash: Some(hash) }),
         Some(_) => Err(ApiError::bad_input("sha256Hash is not the hash of query")),
-        None => match cache.get_value::<String>(&key(&hash)).await {
+        None => match cache.get_cold_values::<String>(&[key(&hash)]).await.pop().flatten() {
             Some(cached) => Ok(Document { text: cached.value.as_ref().clone(), hash: None }),
             None => Err(ApiError::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")),
         },

@@ -15,8 +15,8 @@ use tracing::Instrument;
 
 use super::Http;
 use super::problem::Problem;
-use crate::faces::error::ApiError;
-use crate::platform::auth::{AuthError, Principal};
+use crate::faces::error::{ApiError, Code};
+use crate::platform::auth::{AuthError, Principal, Role};
 use crate::platform::ids::new_id;
 use crate::platform::trace::child_of;
 use crate::services::{Call, Error};
@@ -95,6 +95,23 @@ pub(super) async fn call(http: &Arc<Http>, headers: &HeaderMap, extensions: &Ext
         idempotency_key,
         place: 0,
     })
+}
+
+/// Nothing, if the caller is an ADMIN. What tells of others is for them alone: it says whom this deployment asks, and when
+/// that does not work.
+///
+/// # Errors
+/// `UNAUTHENTICATED`, `FORBIDDEN`, or what is wrong with the token.
+pub(super) async fn administrator(
+    http: &Arc<Http>,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<(), ApiError> {
+    match call(http, headers, extensions).await?.principal {
+        Some(principal) if principal.role == Role::Admin => Ok(()),
+        Some(_) => Err(ApiError::new(Code::Forbidden, "this needs the role ADMIN")),
+        None => Err(ApiError::from(&Error::Unauthenticated)),
+    }
 }
 
 /// The principal of an `Authorization` value: `Bearer`, in any case, and a token.

@@ -1,7 +1,6 @@
 //! Several sources as one: the first is asked for everything, the next for what is missing or failed.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use crate::breaker::{self, Breakers, CircuitBreaker};
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
 use crate::platform::clock::{Clock, Timestamp};
+use crate::platform::outage::Outage;
 use crate::sources::SourceError;
 
 /// The longest that a source's `Retry-After` is honoured.
@@ -44,8 +44,7 @@ struct Guarded {
     clock: Arc<dyn Clock>,
     /// After a 429: not asked again before.
     paused_until: Mutex<Option<Timestamp>>,
-    /// So that a source that is down is logged once, not at every call.
-    failing: AtomicBool,
+    outage: Outage,
 }
 
 impl OrderedSources {
@@ -60,7 +59,7 @@ impl OrderedSources {
             breaker: breakers.get(&options),
             clock: Arc::clone(clock),
             paused_until: Mutex::new(None),
-            failing: AtomicBool::new(false),
+            outage: Outage::default(),
         };
         Self { sources: sources.into_iter().map(guarded).collect() }
     }
@@ -104,7 +103,7 @@ impl OrderedSources {
 
 impl Guarded {
     fn note_answer(&self) {
-        if self.failing.swap(false, Ordering::Relaxed) {
+        if self.outage.changed(false) {
             tracing::info!(service = self.source.name(), "a price source answers again");
         }
     }
@@ -112,7 +111,7 @@ impl Guarded {
     fn note_failure(&self, error: &SourceError, coins: usize) {
         let service = self.source.name();
         // What opened the circuit, or paused the source, was logged then.
-        if error.retry_after().is_some() || self.failing.swap(true, Ordering::Relaxed) {
+        if error.retry_after().is_some() || !self.outage.changed(true) {
             tracing::debug!(service, %error, coins, "a price source still gives no quotes");
         } else {
             tracing::warn!(service, %error, coins, "a price source gives no quotes");
