@@ -318,12 +318,11 @@ impl CircuitBreaker {
     /// Notes an outcome; who made the call that decided must tell the others.
     fn ended(&self, latency: i64, now: i64, failed: bool) -> Option<Transition> {
         let slow = self.options.slow_calls.is_some_and(|slow| latency > micros(slow.duration));
-        let duration = duration(latency);
         let transition = if failed {
-            self.emit(Event::Failure { latency: duration });
+            self.emit_with(|| Event::Failure { latency: duration(latency) });
             self.circuit.failed(slow, now, self.reset())
         } else {
-            self.emit(Event::Success { latency: duration });
+            self.emit_with(|| Event::Success { latency: duration(latency) });
             self.circuit.succeeded(slow, now, self.reset())
         };
         self.tell(transition);
@@ -345,8 +344,12 @@ impl CircuitBreaker {
     }
 
     fn emit(&self, event: Event) {
+        self.emit_with(|| event);
+    }
+
+    fn emit_with(&self, event: impl Fn() -> Event) {
         for listener in &self.listeners {
-            listener.heard(&self.options, event);
+            listener.heard(&self.options, event());
         }
     }
 

@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use rustix::time::{ClockId, clock_gettime};
 
 /// A point in time, always UTC.
 pub type Timestamp = DateTime<Utc>;
@@ -40,9 +41,10 @@ impl Clock for SystemClock {
         Utc::now()
     }
 
+    /// Straight from the system: the way through the standard library's types takes half as long again.
     fn micros(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+        let time = clock_gettime(ClockId::Realtime);
+        time.tv_sec * 1_000_000 + time.tv_nsec / 1_000
     }
 }
 
