@@ -17,8 +17,9 @@ const KEYS: u32 = 100_000;
 const EXPONENT: f64 = 0.99;
 /// The length of a value.
 const VALUE: u32 = 200;
-/// What an entry weighs in the tier: its key; twice its value, with three bytes before it; and 160 for the rest.
-const WEIGHT: u32 = 13 + 2 * (VALUE + 3) + 160;
+/// What an entry weighs in the tier: its key; twice its value, with three bytes before it; 64 for the stamp of its family;
+/// and 160 for the rest.
+const WEIGHT: u32 = 13 + 2 * (VALUE + 3) + 64 + 160;
 /// What fits.
 const HELD: u32 = KEYS / 10;
 const BUDGET: f64 = 0.95;
