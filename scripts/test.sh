@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every test there is: units, integration against the compiled functions and a real Postgres and Redis, chaos, and the
+# Every test there is: units, the model checker, integration against the compiled functions and real services, chaos, and the
 # public conformance suite for GraphQL over HTTP with real Node clients. Installs what is missing and says so first; stops
 # what it started, whatever happens.
 set -euo pipefail
@@ -22,6 +22,7 @@ main() {
   report_test_times
   step "unit tests" rust_tests --lib --bins -- "${times[@]}"
   step "documentation tests" rust_tests --doc
+  step "model checking" rust_tests --test loom -- "${times[@]}"
   step "integration tests" rust_tests --test integration -- "${times[@]}"
   step "chaos tests, one at a time" rust_tests --test chaos -- "${times[@]}" --test-threads=1
   step "Node: install" npm_ci
