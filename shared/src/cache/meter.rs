@@ -49,17 +49,23 @@ impl TierMeter {
 
     pub(super) fn samples(&self, tier: &'static str) -> Vec<Sample> {
         let counter = |name, help, count: &AtomicU64| Sample::counter(name, help, get(count)).with("tier", tier);
-        let mut samples = vec![
+        vec![
             counter("cache.hit", "Entries that were found, and fresh", &self.hits),
             counter("cache.miss", "Entries that were not", &self.misses),
-            counter("cache.error", "Calls that a tier did not answer", &self.errors),
             counter("cache.bytes_read", "Bytes of values that were found", &self.bytes_read),
             counter("cache.bytes_written", "Bytes of values that were kept", &self.bytes_written),
-            counter("cache.calls", "Calls to a tier outside this process", &self.calls),
-        ];
+        ]
+    }
+
+    /// Those of a tier that is called, too.
+    pub(super) fn samples_of_calls(&self, tier: &'static str) -> Vec<Sample> {
+        let counter = |name, help, count: &AtomicU64| Sample::counter(name, help, get(count)).with("tier", tier);
         #[expect(clippy::cast_precision_loss, reason = "a metric")]
         let seconds = get(&self.micros) as f64 / 1e6;
         let time = Sample::counter("cache.call_seconds", "How long these took, all in all", 0).with("tier", tier);
+        let mut samples = self.samples(tier);
+        samples.push(counter("cache.calls", "Calls to a tier outside this process", &self.calls));
+        samples.push(counter("cache.error", "Those of them that gave no answer", &self.errors));
         samples.push(time.of(seconds));
         samples
     }

@@ -465,7 +465,7 @@ impl Companion {
 
 impl Measured for Cache {
     fn samples(&self) -> Vec<Sample> {
-        let far = self.far.iter().flat_map(|far| far.meter.samples(far.tier.name()));
+        let far = self.far.iter().flat_map(|far| far.meter.samples_of_calls(far.tier.name()));
         self.memory_meter.samples("memory").into_iter().chain(far).chain(self.meter.samples()).collect()
     }
 }
