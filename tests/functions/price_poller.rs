@@ -1,5 +1,7 @@
 //! `price-poller`.
 
+use support::redis_server::RedisServer;
+
 use super::{Deployment, sample};
 
 const EVENTS: &str = "SELECT count(*) FROM events WHERE event_type = 'PriceUpdated'";
@@ -39,4 +41,27 @@ async fn a_source_that_fails_is_a_failed_invocation_and_no_event() {
     let poller = deployment.start("price-poller").await;
     assert!(poller.invoke(sample("price-poller")).await.is_err());
     assert_eq!(deployment.count(EVENTS).await, 0);
+}
+
+#[tokio::test]
+async fn a_source_that_keeps_failing_is_left_alone_by_every_sandbox_and_cloudwatch_hears_of_it() {
+    let (deployment, redis) = (Deployment::new().await, RedisServer::start().await);
+    let url = redis.url();
+    let shared = [("REDIS_URL", url.as_str())];
+    let poller = deployment.start_with("price-poller", &shared).await;
+    let other = deployment.start_with("price-poller", &shared).await;
+    deployment.coingecko.fail(Some(500));
+    for _ in 0..5 {
+        assert!(poller.invoke(sample("price-poller")).await.is_err());
+    }
+    let opened = r#""service":"coingecko""#;
+    let told = |output: String| {
+        output.lines().any(|line| line.contains(r#""circuit_breaker.open":1.0"#) && line.contains(opened))
+    };
+    assert!(told(poller.output()), "{}", poller.output());
+    // The other one never asked, and asks nobody now.
+    let calls = deployment.coingecko.calls().len();
+    assert!(other.invoke(sample("price-poller")).await.is_err());
+    assert_eq!(deployment.coingecko.calls().len(), calls);
+    assert!(told(other.output()), "{}", other.output());
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::StartError;
 use super::redis::Redis;
-use crate::breaker::Breakers;
+use crate::breaker::{Breakers, CloudWatch};
 use crate::cache::{Cache, MemoryTier};
 use crate::domain::coin::Coin;
 use crate::platform::clock::{Clock, SystemClock};
@@ -46,7 +46,11 @@ impl Shared {
     pub(super) fn new(vars: &Vars, redis: Option<&Redis>) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = PriceConfig::from_vars(vars)?;
-        let breakers = Arc::new(Breakers::new(clock.clone()));
+        let breakers = Breakers::new(clock.clone());
+        // Elsewhere they are seen at `/metrics`.
+        let breakers =
+            if vars.on_lambda() { breakers.heard_by(Arc::new(CloudWatch::new(clock.clone()))) } else { breakers };
+        let breakers = Arc::new(breakers);
         if let Some(redis) = redis {
             breakers.share_through(redis.circuits(&breakers));
         }

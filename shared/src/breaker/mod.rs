@@ -17,6 +17,7 @@
 //! | `registry` | all breakers of a process |
 
 mod circuit;
+mod cloudwatch;
 mod event;
 mod latency;
 mod options;
@@ -45,6 +46,7 @@ use rolling::Rolling;
 use ticks::Ticks;
 
 pub use circuit::State;
+pub use cloudwatch::CloudWatch;
 pub use event::{Event, Listener};
 pub use latency::Latencies;
 pub use options::{Backoff, Options, SlowCalls};
