@@ -346,6 +346,30 @@ async fn a_sandbox_whose_clock_is_ahead_does_not_try_before_its_time() {
 }
 
 #[tokio::test]
+async fn what_was_isolated_for_all_stays_so_when_it_is_let_in_here() {
+    let store = in_redis();
+    let clock: Arc<dyn Clock> = Arc::new(store.clock.clone());
+    let breaker = CircuitBreaker::new(Options::new("x"), clock).shared_through(store.circuits.clone());
+    let call = async || {
+        store.clock.advance(TimeDelta::seconds(1));
+        breaker.call(async { Ok::<_, &str>(()) }).await
+    };
+    breaker.isolate();
+    store.circuits.isolate("x", true).await.unwrap();
+    call().await.unwrap_err();
+    breaker.close();
+    call().await.unwrap_err();
+    assert_eq!(breaker.state(), State::Isolated);
+    store.circuits.isolate("x", false).await.unwrap();
+    call().await.unwrap();
+    // And the other way round: what is isolated here stays so.
+    breaker.isolate();
+    store.circuits.isolate("x", true).await.unwrap();
+    store.circuits.isolate("x", false).await.unwrap();
+    call().await.unwrap_err();
+}
+
+#[tokio::test]
 async fn without_the_store_each_goes_on_by_itself() {
     let clock = ManualClock::at(DateTime::UNIX_EPOCH);
     let endpoint =

@@ -61,9 +61,8 @@ impl Redis {
     /// The cache with Redis behind it.
     pub(super) fn behind(&self, cache: Cache, breakers: &Breakers) -> Cache {
         let tier = Arc::new(RedisTier::new(self.primary.clone(), self.reader.clone(), "cache:"));
-        let options = TierOptions::redis();
-        let breaker = breakers.get(&options.breaker);
-        let beside = Companion { stamps: tier.clone(), leases: tier.clone(), breaker };
+        let options = if self.reader.is_some() { TierOptions::redis_with_reader() } else { TierOptions::redis() };
+        let beside = Companion::new(tier.clone(), tier.clone(), &options, breakers);
         cache.before(tier, options, breakers).beside(beside)
     }
 

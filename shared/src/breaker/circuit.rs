@@ -275,11 +275,10 @@ impl Circuit {
     /// Somebody wants no call to pass until they close it.
     pub(super) fn isolate(&self) -> Option<Transition> {
         let mut gate = self.gate();
-        (gate.state != State::Isolated).then(|| {
-            self.enter(&mut gate, State::Isolated);
-            gate.by_decree = false;
-            Transition::Opened
-        })
+        let was_isolated = gate.state == State::Isolated;
+        self.enter(&mut gate, State::Isolated);
+        gate.by_decree = false;
+        (!was_isolated).then_some(Transition::Opened)
     }
 
     /// Follows what others decided, unless that or something newer was followed before, or it is isolated here.
@@ -288,10 +287,11 @@ impl Circuit {
         if epoch <= gate.epoch {
             return None;
         }
-        gate.epoch = epoch;
+        // Nor is it noted: once that is over here, it holds.
         if gate.state == State::Isolated && !gate.by_decree {
             return None;
         }
+        gate.epoch = epoch;
         match decree {
             Decree::Closed => self.close(&mut gate),
             Decree::Open { until, openings } => {

@@ -57,8 +57,6 @@ pub use shared::{Election, SharedCircuits, SharedError, SharedState, Verdict};
 
 /// How old what is known of other sandboxes may be, in microseconds.
 const KNOWLEDGE: i64 = 1_000_000;
-/// How much longer it may be while the store does not answer.
-const PAUSE: i64 = 4_000_000;
 /// How much longer than its call a trial of the fleet may take to say how it went.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -301,8 +299,8 @@ impl CircuitBreaker {
         };
         let passes = result.as_ref().is_err_and(error_filter);
         let (transition, trial) = permit.ended(&result, passes);
-        // That this process asks too much says nothing to the others.
-        if !matches!(result, Err(BreakerError::Busy)) {
+        // That this process asks too much says nothing to the others, but for those who wait for its trial.
+        if trial || !matches!(result, Err(BreakerError::Busy)) {
             self.publish(transition, trial).await;
         }
         result.map_err(|error| (error, passes))
@@ -383,15 +381,13 @@ impl CircuitBreaker {
         let is_due = now.saturating_sub(asked_at) >= KNOWLEDGE;
         if is_due && fleet.asked_at.compare_exchange(asked_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             let verdict = fleet.circuits.read(&self.options.name).await;
-            if verdict.is_err() {
-                // Whatever is wrong there, not every second call has to wait to find out.
-                fleet.asked_at.store(now.saturating_add(PAUSE), Ordering::Relaxed);
-            }
             self.follow(fleet.noted(&self.options.name, verdict));
         }
     }
 
     /// Of all who may try, one: whoever is not elected comes again when the trial must be over, or sooner.
+    ///
+    /// Whether this one is, or nobody has to be any more.
     ///
     /// # Errors
     /// Not before this time, and how long that is.
@@ -488,10 +484,15 @@ impl Permit<'_> {
         if let (Some(trial), Some(fleet)) = (self.trial, &breaker.fleet) {
             let elected = breaker.elect(fleet).await;
             self.started = breaker.ticks.now();
-            if let Err((until, retry_after)) = elected {
-                self.ended = true;
-                breaker.circuit.give_back(trial, until);
-                return Err(retry_after);
+            match elected {
+                Ok(true) => {}
+                // It is closed by now: a call like any other.
+                Ok(false) => self.trial = None,
+                Err((until, retry_after)) => {
+                    self.ended = true;
+                    breaker.circuit.give_back(trial, until);
+                    return Err(retry_after);
+                }
             }
         }
         Ok(())

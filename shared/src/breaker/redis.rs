@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use redis::Script;
 
-use super::CircuitBreaker;
 use super::shared::{Election, SharedCircuits, SharedError, SharedState, Verdict};
+use super::{BreakerError, CircuitBreaker};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Clock;
-use crate::platform::redis::RedisClient;
+use crate::platform::redis::{RedisClient, RedisError, is_answer};
 
 /// Circuits in a Redis, under keys with a common prefix.
 pub struct RedisCircuits {
@@ -51,10 +51,18 @@ impl RedisCircuits {
         let now = self.clock.as_ref().map(|clock| clock.micros().to_string());
         script.arg(now.unwrap_or_default()).arg(operation).arg(holder).arg(more[0]).arg(more[1]);
         // The kind of an error: its text may name an address.
-        let run = async { self.client.script(&script).await.map_err(|error| SharedError(error.category().to_owned())) };
+        let told =
+            |error: RedisError| SharedError { problem: error.category().to_owned(), answered: is_answer(&error) };
+        let run = async { self.client.script(&script).await.map_err(told) };
+        // One that refused is there.
+        let refused =
+            |error: &BreakerError<SharedError>| matches!(error, BreakerError::Failed(error) if error.answered);
         match &self.breaker {
             // Boxed: a breaker's call holds a future of this very kind, for the breaker that is shared.
-            Some(breaker) => breaker.call(Box::pin(run)).await.map_err(|error| SharedError(error.to_string())),
+            Some(breaker) => breaker.call_filtered(Box::pin(run), refused).await.map_err(|error| match error {
+                BreakerError::Failed(error) => error,
+                other => SharedError { problem: other.to_string(), answered: false },
+            }),
             None => run.await,
         }
     }
@@ -115,7 +123,7 @@ fn verdict((_, state, epoch, remaining, openings): &Answer) -> Result<Verdict, S
         "closed" => SharedState::Closed,
         "open" => SharedState::Open { remaining: Duration::from_micros(*remaining), openings: *openings },
         "isolated" => SharedState::Isolated,
-        _ => return Err(SharedError("a state that this code does not know".to_owned())),
+        _ => return Err(SharedError { problem: "a state that this code does not know".to_owned(), answered: true }),
     };
     Ok(Verdict { state, epoch: *epoch })
 }

@@ -44,10 +44,15 @@ pub enum Election {
     Decided(Verdict),
 }
 
-/// The store did not answer in time. Always transient.
+/// The store did not answer in time, or not with anything of use. Always transient.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the shared state of circuits: {0}")]
-pub struct SharedError(pub String);
+#[error("the shared state of circuits: {problem}")]
+pub struct SharedError {
+    /// What went wrong, without addresses or secrets.
+    pub problem: String,
+    /// It did answer, and refused.
+    pub answered: bool,
+}
 
 /// The store of what is shared. `holder` is one breaker of one sandbox.
 pub trait SharedCircuits: Send + Sync {

@@ -30,7 +30,7 @@ impl Remote {
             std::future::pending::<()>().await;
         }
         if self.down.load(Ordering::SeqCst) {
-            return Err(CacheError { tier: "remote", problem: "down".to_owned() });
+            return Err(CacheError::unanswered("remote", "down"));
         }
         Ok(())
     }
@@ -134,8 +134,7 @@ pub(super) fn process(remote: &Arc<Remote>, clock: &ManualClock) -> Cache {
     let clock: Arc<dyn Clock> = Arc::new(clock.clone());
     let breakers = Breakers::new(clock.clone());
     let options = TierOptions::redis();
-    let breaker = breakers.get(&options.breaker);
-    let beside = Companion { stamps: remote.clone(), leases: remote.clone(), breaker };
+    let beside = Companion::new(remote.clone(), remote.clone(), &options, &breakers);
     let memory = MemoryTier::new(1 << 20, clock.clone());
     Cache::new(memory, clock).before(remote.clone(), options, &breakers).beside(beside)
 }

@@ -67,4 +67,13 @@ pub struct CacheError {
     pub tier: &'static str,
     /// What went wrong, without addresses or secrets.
     pub problem: String,
+    /// It did answer, and refused.
+    pub answered: bool,
+}
+
+impl CacheError {
+    /// Nothing was heard.
+    pub fn unanswered(tier: &'static str, problem: impl Into<String>) -> Self {
+        Self { tier, problem: problem.into(), answered: false }
+    }
 }

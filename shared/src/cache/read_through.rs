@@ -6,12 +6,14 @@
 //! request that wants a value is gone: refreshing early or late happens within a request's time.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::batcher::{Batcher, Window};
 use super::memory::Held;
@@ -88,8 +90,8 @@ pub struct ReadOptions {
     pub refresh_ahead: Duration,
     /// For so long after its freshness the same is so: stale while revalidating.
     pub serve_stale: Duration,
-    /// The longest that a request waits for the source where it has a value, if a stale one; twice as long after each time
-    /// that was too short, up to
+    /// The longest that a request waits for the source where it has a value, if a stale one. Where that was too short, one
+    /// request waits twice as long the next time, up to
     pub soft_timeout: Duration,
     /// how long it waits where it has none.
     pub hard_timeout: Duration,
@@ -196,9 +198,9 @@ where
         sorted
     }
 
-    /// Loads what is old, and what is due and leased to this process, and waits for that no longer than it is worth: with
-    /// the old values at hand. Each time that was too short, the next wait is twice as long, so that a slow source is not
-    /// given up for ever.
+    /// Loads what is old, and what is due and leased to this process, and waits for that no longer than it is worth, with
+    /// the old values at hand. One of those who wait for an old value is more patient each time that was too short, so that
+    /// a slow source is not given up for ever; the others are given what there is.
     async fn refresh(
         &self,
         old: Vec<(String, Known<T>)>,
@@ -206,20 +208,27 @@ where
         now: Timestamp,
     ) -> HashMap<String, Answer<T, E>> {
         let Inner { cache, options, holder, .. } = &*self.inner;
+        let strikes = old.iter().map(|(_, known)| known.held.strikes).max().unwrap_or_default();
+        let is_first = !old.iter().any(|(key, _)| self.batcher.is_under_way(key));
         let keys: Vec<_> = old.iter().chain(&due).map(|(key, _)| key.clone()).collect();
-        let strikes = old.iter().chain(&due).map(|(_, known)| known.held.strikes).max().unwrap_or_default();
-        let longer = options.soft_timeout.saturating_mul(2_u32.saturating_pow(strikes)).min(options.hard_timeout);
-        let loaded = timeout(longer, self.batcher.get(&keys)).await;
-        if loaded.is_err() {
-            let until = after(cache.clock.now(), options.failure_pause);
-            for (key, known) in old.iter().chain(&due) {
-                cache.note_failure(key, &known.held, until, known.held.strikes.saturating_add(1));
+        let mut answers = HashMap::new();
+        if is_first || strikes == 0 {
+            let patience = options.soft_timeout.saturating_mul(2_u32.saturating_pow(strikes)).min(options.hard_timeout);
+            let loaded = timeout(patience, self.batcher.get(&keys)).await;
+            if loaded.is_err() && is_first {
+                let until = after(cache.clock.now(), options.failure_pause);
+                for (key, known) in old.iter().chain(&due) {
+                    cache.note_failure(key, &known.held, until, known.held.strikes.saturating_add(1));
+                }
             }
-            let idle = due.iter().map(|(key, _)| key.clone()).filter(|key| !self.batcher.is_under_way(key));
-            cache.give_back_leases(&idle.collect::<Vec<_>>(), holder).await;
+            if loaded.is_err() {
+                // The load ended with the last who waited for it.
+                let idle: Vec<_> = keys.iter().filter(|key| !self.batcher.is_under_way(key)).cloned().collect();
+                cache.give_back_leases(&idle, holder).await;
+            }
+            answers = loaded.unwrap_or_default();
         }
         // Whoever had a value keeps it where the source gave none.
-        let mut answers = loaded.unwrap_or_default();
         answers.retain(|_, answer| answer.is_ok());
         for (key, known) in old {
             answers.entry(key).or_insert_with(|| {
@@ -355,7 +364,8 @@ where
             match old.get(&key) {
                 // That there was none is no value to serve in place of one.
                 Some(known) if known.value.is_some() => {
-                    self.cache.note_failure(&key, &known.held, after(now, self.options.failure_pause), 0);
+                    let until = after(now, self.options.failure_pause);
+                    self.cache.note_failure(&key, &known.held, until, known.held.strikes);
                     self.note_stale(!known.is_fresh(now));
                     answers.insert(key, Ok(known.fetched(now)));
                 }
@@ -379,33 +389,56 @@ where
     /// Waits for what other processes load. What does not come in time is served as it was, or asked for here.
     async fn wait_for(&self, mut keys: Vec<String>) -> HashMap<String, Answer<T, E>> {
         let mut answers = HashMap::with_capacity(keys.len());
+        let mut asked = FuturesUnordered::new();
         add(&self.cache.meter.waits, keys.len() as u64);
         let started = Instant::now();
         while !keys.is_empty() {
             let is_over = started.elapsed() >= self.options.wait;
             if !is_over {
-                sleep(LOOKS).await;
+                // What is asked for here goes on meanwhile.
+                let _ = timeout(LOOKS, async {
+                    while let Some(more) = asked.next().await {
+                        answers.extend(more);
+                    }
+                    pending::<()>().await;
+                })
+                .await;
             }
-            let now = self.cache.clock.now();
-            let known = self.known(&keys, &Look { counted: false, ..Look::fresh_after(now) }).await;
-            let mut still = vec![];
-            for (key, known) in std::mem::take(&mut keys).into_iter().zip(known) {
-                match known.filter(|known| known.is_fresh(now) || (is_over && known.value.is_some())) {
-                    Some(known) => _ = answers.insert(key, Ok(known.fetched(now))),
-                    None => still.push(key),
-                }
-            }
-            let taken = self.cache.take_leases(&still, &self.holder, self.lease_time()).await;
-            let mut ours = vec![];
-            for (key, taken) in still.into_iter().zip(taken) {
-                if taken || is_over { ours.push(key) } else { keys.push(key) }
-            }
+            let (found, ours) = self.look_for(&mut keys, is_over).await;
+            answers.extend(found);
             // The other one failed, or died, or takes too long.
             if !ours.is_empty() {
-                answers.extend(self.look_and_ask(ours).await);
+                asked.push(self.look_and_ask(ours));
             }
         }
+        while let Some(more) = asked.next().await {
+            answers.extend(more);
+        }
         answers
+    }
+
+    /// Takes out of `keys` what is there by now, and what is to be asked for here.
+    async fn look_for(&self, keys: &mut Vec<String>, is_over: bool) -> (HashMap<String, Answer<T, E>>, Vec<String>) {
+        let now = self.cache.clock.now();
+        let known = self.known(keys, &Look { counted: false, ..Look::fresh_after(now) }).await;
+        let (mut answers, mut still, mut ours) = (HashMap::new(), vec![], vec![]);
+        for (key, known) in std::mem::take(keys).into_iter().zip(known) {
+            match known.filter(|known| known.is_fresh(now) || (is_over && known.value.is_some())) {
+                Some(known) => {
+                    if !known.is_fresh(now) {
+                        let until = after(now, self.options.failure_pause);
+                        self.cache.note_failure(&key, &known.held, until, known.held.strikes);
+                    }
+                    answers.insert(key, Ok(known.fetched(now)));
+                }
+                None => still.push(key),
+            }
+        }
+        let taken = self.cache.take_leases(&still, &self.holder, self.lease_time()).await;
+        for (key, taken) in still.into_iter().zip(taken) {
+            if taken || is_over { ours.push(key) } else { keys.push(key) }
+        }
+        (answers, ours)
     }
 
     async fn known(&self, keys: &[String], look: &Look) -> Vec<Option<Known<T>>> {

@@ -8,7 +8,7 @@ use ::redis::{Cmd, cmd};
 
 use super::{CacheError, CacheTier, Entry, RefreshLeases, StampStore};
 use crate::platform::BoxFuture;
-use crate::platform::redis::{RedisClient, RedisError};
+use crate::platform::redis::{RedisClient, RedisError, is_answer};
 
 const NAME: &str = "redis";
 /// Longer than any entry lives: a stamp that is gone makes what carries it invalid.
@@ -34,11 +34,11 @@ impl RedisTier {
     }
 
     fn lease(&self, key: &str) -> String {
-        format!("{}lease:{key}", self.prefix)
+        format!("{}!lease:{key}", self.prefix)
     }
 
     fn stamp(&self, name: &str) -> String {
-        format!("{}stamp:{name}", self.prefix)
+        format!("{}!stamp:{name}", self.prefix)
     }
 
     async fn get(&self, from: &RedisClient, keys: &[String]) -> Result<Vec<Option<Entry>>, RedisError> {
@@ -109,7 +109,10 @@ impl StampStore for RedisTier {
     /// From the reader, as entries are: a replica that knows the new stamp has also done what was done before it.
     fn read<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<u64>>, CacheError>> {
         let stamps = many(&self.reader, "MGET", names.iter().map(|name| self.stamp(name)));
-        Box::pin(async move { stamps.await.map_err(|error| failed(&error)) })
+        Box::pin(async move {
+            let stamps: Vec<Option<Vec<u8>>> = stamps.await.map_err(|error| failed(&error))?;
+            Ok(stamps.into_iter().map(|stamp| number(&stamp?)).collect())
+        })
     }
 
     fn ensure<'a>(&'a self, names: &'a [String], new: u64) -> BoxFuture<'a, Result<Vec<u64>, CacheError>> {
@@ -120,8 +123,9 @@ impl StampStore for RedisTier {
         };
         let commands: Vec<_> = names.iter().map(ensure).collect();
         Box::pin(async move {
-            let before: Vec<Option<u64>> = self.writer.all(&commands).await.map_err(|error| failed(&error))?;
-            Ok(before.into_iter().map(|before| before.unwrap_or(new)).collect())
+            let before: Vec<Option<Vec<u8>>> = self.writer.all(&commands).await.map_err(|error| failed(&error))?;
+            // What is no number is none that anything carries.
+            Ok(before.into_iter().map(|before| before.map_or(new, |before| number(&before).unwrap_or(new))).collect())
         })
     }
 
@@ -159,7 +163,11 @@ impl RefreshLeases for RedisTier {
     }
 }
 
+fn number(text: &[u8]) -> Option<u64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
 /// The kind of an error: its text may name an address.
 fn failed(error: &RedisError) -> CacheError {
-    CacheError { tier: NAME, problem: error.category().to_owned() }
+    CacheError { tier: NAME, problem: error.category().to_owned(), answered: is_answer(error) }
 }

@@ -115,7 +115,7 @@ impl CacheTier for S3Tier {
 }
 
 fn problem(text: &str) -> CacheError {
-    CacheError { tier: NAME, problem: text.to_owned() }
+    CacheError::unanswered(NAME, text)
 }
 
 /// What S3 calls the error, or what kind it is: the text may name the bucket and more.
@@ -125,5 +125,5 @@ fn failed<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> CacheError {
         SdkError::DispatchFailure(_) => "it cannot be reached",
         _ => "an answer that cannot be used",
     };
-    problem(error.code().unwrap_or(kind))
+    CacheError { answered: matches!(error, SdkError::ServiceError(_)), ..problem(error.code().unwrap_or(kind)) }
 }

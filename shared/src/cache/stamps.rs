@@ -14,6 +14,8 @@ use crate::platform::ids;
 
 /// How old a stamp may be, in microseconds.
 const INTERVAL: i64 = 1_000_000;
+/// Families that are remembered though nothing depends on them at the moment.
+const FAMILIES: usize = 64;
 
 /// Where all processes find the stamps.
 pub trait StampStore: Send + Sync {
@@ -84,6 +86,8 @@ impl Marks {
 pub(super) struct Stamps {
     store: Option<Companion>,
     known: Mutex<Known>,
+    /// Until when replicas may not have all that came before a stamp that is known here.
+    settling_until: AtomicI64,
 }
 
 #[derive(Default)]
@@ -109,7 +113,7 @@ impl Known {
             self.prune_at = 2 * self.marks.len();
         }
         let mark = Arc::new(Mark { name: name.clone(), stamp: AtomicU64::new(stamp), read_at: AtomicI64::new(now) });
-        if name.starts_with(super::tiers::FAMILY) {
+        if name.starts_with(super::tiers::FAMILY) && self.families.len() < FAMILIES {
             self.families.insert(name.clone(), Arc::clone(&mark));
         }
         self.marks.insert(name, Arc::downgrade(&mark));
@@ -123,11 +127,24 @@ impl Known {
             mark.stamp.store(random(), Ordering::Relaxed);
         }
     }
+
+    fn is_current(&self, mark: &Arc<Mark>) -> bool {
+        self.get(&mark.name).is_some_and(|current| Arc::ptr_eq(&current, mark))
+    }
+
+    /// Those of `names` that are known, with their stamps.
+    fn marks(&self, names: &[String]) -> Marks {
+        let with_stamp = |mark: Arc<Mark>| {
+            let stamp = mark.stamp.load(Ordering::Relaxed);
+            (mark, stamp)
+        };
+        Marks(names.iter().filter_map(|name| self.get(name).map(with_stamp)).collect())
+    }
 }
 
 impl Stamps {
     pub(super) fn new(store: Option<Companion>) -> Self {
-        Self { store, known: Mutex::default() }
+        Self { store, known: Mutex::default(), settling_until: AtomicI64::new(i64::MIN) }
     }
 
     /// Whether something that `marks` depend on is so old that it has to be read again.
@@ -152,11 +169,11 @@ impl Stamps {
 
     async fn read(&self, store: &Companion, due: &[Arc<Mark>]) -> Result<(), CacheError> {
         let names: Vec<_> = due.iter().map(|mark| mark.name.clone()).collect();
-        let stamps = store.ask(store.stamps.read(&names)).await?;
+        let stamps = store.ask_reader(store.stamps.read(&names)).await?;
         let mut known = self.lock();
         for (mark, stamp) in due.iter().zip(stamps) {
             // What was invalidated here meanwhile is newer than what was read.
-            if !known.get(&mark.name).is_some_and(|current| Arc::ptr_eq(&current, mark)) {
+            if !known.is_current(mark) {
                 continue;
             }
             match stamp {
@@ -171,70 +188,104 @@ impl Stamps {
     /// The stamps of `names` now. Those that are not known, or old, are read.
     ///
     /// # Errors
-    /// [`CacheError`] where that fails, or where one of them was invalidated meanwhile.
-    pub(super) async fn of(&self, names: impl Iterator<Item = String>, now: i64) -> Result<Marks, CacheError> {
-        let (mut marks, mut due, mut unknown) = (vec![], vec![], vec![]);
-        let renewals = {
-            let known = self.lock();
-            for name in names {
-                match known.get(&name) {
-                    Some(mark) if self.store.is_some() && mark.is_due(now) => due.push(mark),
-                    Some(mark) => marks.push(mark),
-                    None => unknown.push(name),
-                }
-            }
-            known.renewals
-        };
+    /// [`CacheError`] where that fails, or where something was invalidated meanwhile, twice.
+    pub(super) async fn of(&self, names: &[String], now: i64) -> Result<Marks, CacheError> {
+        let renewals = self.lock().renewals;
+        if let Some(marks) = self.ask(names, now, renewals).await? {
+            return Ok(marks);
+        }
+        let renewals = self.lock().renewals;
+        let changed = || CacheError::unanswered("stamps", "something is invalidated again and again");
+        self.ask(names, now, renewals).await?.ok_or_else(changed)
+    }
+
+    /// What is known of the stamps of `names`, however old that is.
+    pub(super) fn known(&self, names: &[String]) -> Marks {
+        self.lock().marks(names)
+    }
+
+    /// `None`: something was invalidated meanwhile.
+    async fn ask(&self, names: &[String], now: i64, renewals: u64) -> Result<Option<Marks>, CacheError> {
         if let Some(store) = &self.store {
+            let due: Vec<_> = {
+                let known = self.lock();
+                names.iter().filter_map(|name| known.get(name)).filter(|mark| mark.is_due(now)).collect()
+            };
             if !due.is_empty() {
+                self.read(store, &due).await?;
                 for mark in &due {
                     mark.read_at.store(now, Ordering::Relaxed);
                 }
-                self.read(store, &due).await?;
-                marks.append(&mut due);
             }
-            if !unknown.is_empty() {
-                let stamps = store.ask(store.stamps.ensure(&unknown, random())).await?;
-                let mut known = self.lock();
-                if known.renewals != renewals {
-                    return Err(CacheError {
-                        tier: "stamps",
-                        problem: "something was invalidated meanwhile".to_owned(),
-                    });
-                }
-                marks.extend(unknown.into_iter().zip(stamps).map(|(name, stamp)| {
-                    // Another may have been faster.
-                    known.get(&name).unwrap_or_else(|| known.add(name, stamp, now))
-                }));
-            }
-        } else if !unknown.is_empty() {
-            let mut known = self.lock();
-            marks.extend(unknown.into_iter().map(|name| known.get(&name).unwrap_or_else(|| known.add(name, 0, now))));
         }
-        let with_stamp = |mark: Arc<Mark>| {
-            let stamp = mark.stamp.load(Ordering::Relaxed);
-            (mark, stamp)
+        let unknown: Vec<_> = {
+            let known = self.lock();
+            names.iter().filter(|name| known.get(name).is_none()).cloned().collect()
         };
-        Ok(Marks(marks.into_iter().map(with_stamp).collect()))
+        let stamps = match &self.store {
+            Some(store) if !unknown.is_empty() => {
+                let stamps = store.ask(store.stamps.ensure(&unknown, random())).await?;
+                self.settle(now);
+                stamps
+            }
+            _ => vec![0; unknown.len()],
+        };
+        let mut known = self.lock();
+        if known.renewals != renewals {
+            return Ok(None);
+        }
+        // Held until they are told, so that none is forgotten before.
+        let mut added = vec![];
+        for (name, stamp) in unknown.into_iter().zip(stamps) {
+            // Another may have been faster.
+            if known.get(&name).is_none() {
+                added.push(known.add(name, stamp, now));
+            }
+        }
+        let marks = known.marks(names);
+        Ok((marks.0.len() == names.len()).then_some(marks))
     }
 
     /// Gives `names` another stamp: here at once, elsewhere within a second.
     ///
     /// # Errors
     /// [`CacheError`]: the others were not told.
-    pub(super) async fn renew(&self, names: &[String]) -> Result<(), CacheError> {
-        {
+    pub(super) async fn renew(&self, names: &[String], now: i64) -> Result<(), CacheError> {
+        let stamp = random();
+        // Held until the others know: meanwhile this is what holds here.
+        let renewed: Vec<_> = {
             let mut known = self.lock();
             known.renewals += 1;
-            for name in names {
-                known.retire(name);
+            names
+                .iter()
+                .map(|name| {
+                    known.retire(name);
+                    known.add(name.clone(), stamp, now)
+                })
+                .collect()
+        };
+        self.settle(now);
+        // Even where the breaker is open: this is no question that can do without an answer.
+        let told = match &self.store {
+            Some(store) => store.stamps.write(names, stamp).await,
+            None => Ok(()),
+        };
+        if told.is_err() {
+            let mut known = self.lock();
+            for mark in renewed.iter().filter(|mark| known.is_current(mark)).collect::<Vec<_>>() {
+                known.retire(&mark.name);
             }
         }
-        match &self.store {
-            // Even where the breaker is open: this is no question that can do without an answer.
-            Some(store) => store.stamps.write(names, random()).await,
-            None => Ok(()),
-        }
+        told
+    }
+
+    /// Whether a replica may have something that was taken away before a stamp that is known here.
+    pub(super) fn are_settling(&self, now: i64) -> bool {
+        now < self.settling_until.load(Ordering::Relaxed)
+    }
+
+    fn settle(&self, now: i64) {
+        self.settling_until.store(now.saturating_add(INTERVAL), Ordering::Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

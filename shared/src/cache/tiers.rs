@@ -41,6 +41,7 @@ struct Far {
     tier: Arc<dyn CacheTier>,
     options: TierOptions,
     breaker: Arc<CircuitBreaker>,
+    reader: Arc<CircuitBreaker>,
     meter: TierMeter,
     outage: Outage,
 }
@@ -54,12 +55,21 @@ pub struct TierOptions {
     pub cold: bool,
     /// How patient to be with it: what takes longer, or is not tried, is a miss.
     pub breaker: breaker::Options,
+    /// The same for reads that may be a moment behind, where they go elsewhere.
+    pub reader: Option<breaker::Options>,
 }
 
 impl TierOptions {
     /// The tier that all processes share: an hour, behind the breaker of the Redis.
     pub fn redis() -> Self {
-        Self { max_life: Duration::from_secs(3600), cold: false, breaker: breaker::Options::redis() }
+        Self { max_life: Duration::from_secs(3600), cold: false, breaker: breaker::Options::redis(), reader: None }
+    }
+
+    /// The same with a reader of its own: that it fails says nothing about the primary.
+    pub fn redis_with_reader() -> Self {
+        let reader =
+            breaker::Options { name: "redis.reader".into(), group: Some("redis".into()), ..breaker::Options::redis() };
+        Self { reader: Some(reader), ..Self::redis() }
     }
 
     /// The cold tier: 30 days, a second.
@@ -71,7 +81,7 @@ impl TierOptions {
             group: Some("cache".into()),
             ..breaker::Options::new("cache.s3")
         };
-        Self { max_life: Duration::from_secs(30 * 24 * 3600), cold: true, breaker }
+        Self { max_life: Duration::from_secs(30 * 24 * 3600), cold: true, breaker, reader: None }
     }
 }
 
@@ -82,8 +92,21 @@ pub struct Companion {
     pub stamps: Arc<dyn StampStore>,
     /// Who asks the source.
     pub leases: Arc<dyn RefreshLeases>,
-    /// That of the tier.
-    pub breaker: Arc<CircuitBreaker>,
+    breaker: Arc<CircuitBreaker>,
+    reader: Arc<CircuitBreaker>,
+}
+
+impl Companion {
+    /// Beside a tier with these options, behind the same breakers.
+    pub fn new(
+        stamps: Arc<dyn StampStore>,
+        leases: Arc<dyn RefreshLeases>,
+        options: &TierOptions,
+        breakers: &Breakers,
+    ) -> Self {
+        let (breaker, reader) = options.breakers(breakers);
+        Self { stamps, leases, breaker, reader }
+    }
 }
 
 /// A value that was found.
@@ -117,6 +140,12 @@ impl EntryOptions {
     }
 }
 
+impl TierOptions {
+    fn breakers(&self, breakers: &Breakers) -> (Arc<CircuitBreaker>, Arc<CircuitBreaker>) {
+        (breakers.get(&self.breaker), breakers.get(self.reader.as_ref().unwrap_or(&self.breaker)))
+    }
+}
+
 impl Cache {
     /// A cache in this process.
     pub fn new(memory: MemoryTier, clock: Arc<dyn Clock>) -> Self {
@@ -134,8 +163,8 @@ impl Cache {
     /// The same, with another tier behind those that are there.
     #[must_use]
     pub fn before(mut self, tier: Arc<dyn CacheTier>, options: TierOptions, breakers: &Breakers) -> Self {
-        let breaker = breakers.get(&options.breaker);
-        self.far.push(Far { tier, options, breaker, meter: TierMeter::default(), outage: Outage::default() });
+        let (breaker, reader) = options.breakers(breakers);
+        self.far.push(Far { tier, options, breaker, reader, meter: TierMeter::default(), outage: Outage::default() });
         self
     }
 
@@ -163,7 +192,7 @@ impl Cache {
         for key in keys {
             self.memory.remove(key);
         }
-        outcome.and(self.stamps.renew(&families).await)
+        outcome.and(self.stamps.renew(&families, self.clock.micros()).await)
     }
 
     /// Makes everything with one of `tags` a miss: here at once, in other processes within a second.
@@ -172,7 +201,7 @@ impl Cache {
     /// [`CacheError`]: the others could not be told.
     pub async fn invalidate_tags(&self, tags: &[&str]) -> Result<(), CacheError> {
         add(&self.meter.invalidations, tags.len() as u64);
-        self.stamps.renew(&tags.iter().map(|tag| tag_name(tag)).collect::<Vec<_>>()).await
+        self.stamps.renew(&tags.iter().map(|tag| tag_name(tag)).collect::<Vec<_>>(), self.clock.micros()).await
     }
 
     /// The value of `key`, from any tier but the cold one. What cannot be read as a `T` is a miss; so a key names the shape
@@ -262,10 +291,10 @@ impl Cache {
         let mut names: Vec<_> = keys.map(family).chain(tags.iter().map(|tag| tag_name(tag))).collect();
         names.sort_unstable();
         names.dedup();
-        match self.stamps.of(names.into_iter(), self.clock.micros()).await {
+        match self.stamps.of(&names, self.clock.micros()).await {
             Ok(marks) => Some(marks),
-            // Without tags an entry may be kept here for a minute without knowing.
-            Err(_) => tags.is_empty().then(Marks::default),
+            // Without tags an entry may be kept here for a minute without knowing more.
+            Err(_) => tags.is_empty().then(|| self.stamps.known(&names)),
         }
     }
 
@@ -329,8 +358,13 @@ impl Cache {
                 break;
             }
             let asked: Vec<_> = wanting.iter().map(|&index| keys[index].clone()).collect();
-            let answers = if look.newest { far.tier.get_newest(&asked) } else { far.tier.get_many(&asked) };
-            let Some(answers) = far.ask(answers).await else { continue };
+            let newest = look.newest || self.stamps.are_settling(now.timestamp_micros());
+            let answers = if newest {
+                far.ask(far.tier.get_newest(&asked)).await
+            } else {
+                far.ask_reader(far.tier.get_many(&asked)).await
+            };
+            let Some(answers) = answers else { continue };
             if look.counted {
                 let fresh = |entry: &&Entry| entry.fresh_until > look.fresh_after;
                 far.meter.read(answers.iter().map(|entry| entry.as_ref().filter(fresh).map(|entry| entry.value.len())));
@@ -371,7 +405,7 @@ impl Cache {
         if names.is_empty() {
             return None;
         }
-        self.stamps.of(names.into_iter(), now.timestamp_micros()).await.ok()
+        self.stamps.of(&names, now.timestamp_micros()).await.ok()
     }
 
     /// Notes that there is no use in asking the source for `key` again before `until`.
@@ -436,10 +470,22 @@ fn tag_name(tag: &str) -> String {
 }
 
 impl Far {
-    /// The answer, if there is one; a change between failing and answering is logged.
     async fn ask<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Option<T> {
+        self.through(&self.breaker, question).await
+    }
+
+    async fn ask_reader<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Option<T> {
+        self.through(&self.reader, question).await
+    }
+
+    /// The answer, if there is one; a change between failing and answering is logged.
+    async fn through<T>(
+        &self,
+        breaker: &CircuitBreaker,
+        question: impl Future<Output = Result<T, CacheError>>,
+    ) -> Option<T> {
         let started = Instant::now();
-        let answer = self.breaker.call(question).await;
+        let answer = guarded(breaker, question).await;
         if !matches!(answer, Err(BreakerError::Open { .. } | BreakerError::Busy)) {
             self.meter.called(started.elapsed(), answer.is_err());
         }
@@ -456,10 +502,30 @@ impl Far {
 
 impl Companion {
     pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Result<T, CacheError> {
-        self.breaker.call(question).await.map_err(|error| match error {
-            BreakerError::Failed(error) => error,
-            other => CacheError { tier: "redis", problem: other.to_string() },
-        })
+        guarded(&self.breaker, question).await.map_err(told)
+    }
+
+    pub(super) async fn ask_reader<T>(
+        &self,
+        question: impl Future<Output = Result<T, CacheError>>,
+    ) -> Result<T, CacheError> {
+        guarded(&self.reader, question).await.map_err(told)
+    }
+}
+
+/// A tier that refused something is there.
+async fn guarded<T>(
+    breaker: &CircuitBreaker,
+    question: impl Future<Output = Result<T, CacheError>>,
+) -> Result<T, BreakerError<CacheError>> {
+    let refused = |error: &BreakerError<CacheError>| matches!(error, BreakerError::Failed(error) if error.answered);
+    breaker.call_filtered(question, refused).await
+}
+
+fn told(error: BreakerError<CacheError>) -> CacheError {
+    match error {
+        BreakerError::Failed(error) => error,
+        other => CacheError::unanswered("redis", other.to_string()),
     }
 }
 

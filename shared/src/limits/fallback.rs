@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::breaker::{Breakers, CircuitBreaker, Options};
+use crate::breaker::{BreakerError, Breakers, CircuitBreaker, Options};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
 use crate::platform::outage::Outage;
@@ -28,7 +28,10 @@ impl FallbackLimiter {
     }
 
     async fn ask_shared(&self, principal: &str, charges: &[Charge], now: Timestamp) -> Option<Decision> {
-        let asked = self.breaker.call(async { self.shared.check(principal, charges, now).await }).await;
+        let check = async { self.shared.check(principal, charges, now).await };
+        // One that refused is there.
+        let refused = |error: &BreakerError<LimitError>| matches!(error, BreakerError::Failed(error) if error.answered);
+        let asked = self.breaker.call_filtered(check, refused).await;
         if self.outage.changed(asked.is_err()) {
             match &asked {
                 Ok(_) => tracing::info!("the shared rate limiter is back"),
@@ -92,7 +95,7 @@ mod tests {
         ) -> BoxFuture<'a, Result<Decision, LimitError>> {
             self.asked.fetch_add(1, Ordering::SeqCst);
             if self.broken.load(Ordering::SeqCst) {
-                return Box::pin(async { Err(LimitError("connection refused".to_owned())) });
+                return Box::pin(async { Err(LimitError::unanswered("connection refused")) });
             }
             self.inner.check(principal, charges, now)
         }

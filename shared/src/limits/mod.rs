@@ -77,13 +77,23 @@ pub trait RateLimiter: Send + Sync {
     ) -> BoxFuture<'a, Result<Decision, LimitError>>;
 }
 
-/// The shared counter cannot be reached.
+/// The shared counter cannot be reached, or refuses.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("rate limit: {0}")]
-pub struct LimitError(pub String);
+#[error("rate limit: {problem}")]
+pub struct LimitError {
+    problem: String,
+    /// It did answer, and refused.
+    answered: bool,
+}
 
 impl LimitError {
-    fn no_charges() -> Self {
-        Self("nothing to charge".to_owned())
+    /// Nothing was heard.
+    pub fn unanswered(problem: impl Into<String>) -> Self {
+        Self { problem: problem.into(), answered: false }
+    }
+
+    /// There is nothing to charge.
+    pub fn no_charges() -> Self {
+        Self { problem: "nothing to charge".to_owned(), answered: true }
     }
 }

@@ -6,7 +6,7 @@ use redis::Script;
 
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
-use crate::platform::redis::RedisClient;
+use crate::platform::redis::{RedisClient, is_answer};
 
 use super::sliding_window::{SLOTS, Window, decide, merged, slot_width};
 use super::{Charge, Decision, LimitError, RateLimiter};
@@ -45,7 +45,8 @@ impl RedisLimiter {
             script.key(key(principal, charge)).arg(slot_width(&charge.quota)).arg(charge.quota.limit).arg(charge.cost);
         }
         let answer = self.client.script(&script).await;
-        let (allowed, now, states): (u8, i64, Vec<Vec<i64>>) = answer.map_err(|error| LimitError(error.to_string()))?;
+        let (allowed, now, states): (u8, i64, Vec<Vec<i64>>) =
+            answer.map_err(|error| LimitError { problem: error.category().to_owned(), answered: is_answer(&error) })?;
         let windows: Vec<_> = charges.iter().zip(states.iter().map(|state| window(state))).collect();
         decide(&windows, allowed == 1, now).ok_or_else(LimitError::no_charges)
     }

@@ -1,7 +1,8 @@
 //! A connection to Redis, single or cluster, that is there when it is needed and never in the way.
 //!
-//! It is opened by the first request and opened again after it broke; every request has a deadline. Opening is a shared
-//! future that the waiting requests drive, so nothing goes on after the last of them has its answer. After
+//! It is opened by the first request and opened again after it broke; every request has a deadline. Opening is a task, as
+//! the open connection has one of its own: a handshake may take longer than any one request waits. It only reads and writes
+//! what opens the connection, and ends by itself. After
 //! [`FAILURES_UNTIL_DOWN`] failures in a row Redis counts as down: requests fail at once, except for one every
 //! min(failures x 50 ms, 2 s) that tries again.
 //!
@@ -183,7 +184,10 @@ impl RedisClient {
             return current.clone();
         }
         link.opened += 1;
-        let current = (link.opened, self.server.open(self.options).shared());
+        let opening = tokio::spawn(self.server.open(self.options));
+        let gone = |_| Err((ErrorKind::Io, "the task that opens a connection ended").into());
+        let opening = opening.map(move |opened| opened.unwrap_or_else(gone)).boxed();
+        let current = (link.opened, opening.shared());
         link.current = Some(current.clone());
         current
     }
@@ -236,6 +240,11 @@ impl Link {
             tracing::warn!(%error, "redis is down; requests go without it until it answers");
         }
     }
+}
+
+/// Whether the server said no, rather than nothing.
+pub fn is_answer(error: &RedisError) -> bool {
+    !is_broken(error) && !error.is_cluster_error()
 }
 
 /// Whether the connection is of no more use.

@@ -40,6 +40,8 @@ impl IssuerKeys {
             timeout: Duration::from_millis(2_500),
             volume_threshold: 1,
             reset_timeout: Duration::from_secs(1),
+            // One sandbox's bad luck is no reason for all to refuse tokens.
+            shared: false,
             group: Some("auth".into()),
             ..Options::new(NAME)
         });

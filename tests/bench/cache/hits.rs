@@ -57,7 +57,7 @@ fn in_memory() -> Cache {
 fn before_redis() -> Cache {
     let breakers = Breakers::new(Arc::new(SystemClock));
     let (tier, options) = (crate::redis_tier(&redis_prefix()), TierOptions::redis());
-    let companion = Companion { stamps: tier.clone(), leases: tier.clone(), breaker: breakers.get(&options.breaker) };
+    let companion = Companion::new(tier.clone(), tier.clone(), &options, &breakers);
     in_memory().before(tier, options, &breakers).beside(companion)
 }
 

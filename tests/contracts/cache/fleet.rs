@@ -28,12 +28,16 @@ use super::*;
 
 /// A cache as a process has it: with its own memory, and its own breaker.
 pub(crate) fn process(tier: RedisTier) -> Cache {
+    // Patient: tests share the machine with a build.
+    process_with(tier, Duration::from_secs(10))
+}
+
+pub(super) fn process_with(tier: RedisTier, patience: Duration) -> Cache {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let breakers = Breakers::new(clock.clone());
     let (tier, mut options) = (Arc::new(tier), TierOptions::redis());
-    // Patient: tests share the machine with a build.
-    options.breaker.timeout = Duration::from_secs(10);
-    let beside = Companion { stamps: tier.clone(), leases: tier.clone(), breaker: breakers.get(&options.breaker) };
+    options.breaker.timeout = patience;
+    let beside = Companion::new(tier.clone(), tier.clone(), &options, &breakers);
     Cache::new(MemoryTier::new(1 << 20, clock.clone()), clock).before(tier, options, &breakers).beside(beside)
 }
 

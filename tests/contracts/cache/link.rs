@@ -3,8 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use mcp_core::cache::{EntryOptions, RedisTier};
 use mcp_core::platform::config::{RedisConfig, RedisEndpoint};
+use mcp_core::platform::metrics::{Measured, prometheus};
 use mcp_core::platform::redis::{Discovery, RedisClient, RedisOptions, Role};
+use support::eventually::eventually;
+use support::proxy::{Network, Proxy};
+use support::redis_server::RedisServer;
 use tokio::net::TcpListener;
 
 use super::*;
@@ -111,8 +116,7 @@ async fn a_redis_that_comes_up_later_is_found() {
 
 #[tokio::test]
 async fn a_primary_that_was_demoted_is_left() {
-    let (demoted, primary) =
-        (support::redis_server::RedisServer::start().await, support::redis_server::RedisServer::start().await);
+    let (demoted, primary) = (RedisServer::start().await, RedisServer::start().await);
     let client = client_at(demoted.address().rsplit_once(':').unwrap().1.parse().unwrap());
     let set = ::redis::cmd("SET").arg("key").arg(1).take();
     client.query::<()>(&set).await.unwrap();
@@ -130,4 +134,29 @@ async fn a_primary_that_was_demoted_is_left() {
     assert!(connections().await > before);
     client.query::<()>(::redis::cmd("REPLICAOF").arg("NO").arg("ONE")).await.unwrap();
     client.query::<()>(&set).await.unwrap();
+}
+
+/// Which takes longer than any one call waits, and of which there is only one in a second.
+#[tokio::test]
+async fn a_slow_handshake_is_finished_by_the_time_of_the_next_call() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let server = RedisServer::start_with_tls().await;
+    let proxy = Proxy::to(&server.address()).await;
+    let url = server.url().replace(&server.address(), &proxy.address());
+    let endpoint = RedisEndpoint::parse("REDIS_URL", &url).unwrap().trusting(server.ca().to_str());
+    let options = RedisOptions { deadline: Duration::from_millis(300), connect_timeout: Duration::from_secs(1) };
+    let tier = RedisTier::new(Arc::new(RedisClient::new(&endpoint, options).unwrap()), None, "");
+    let cache = super::fleet::process_with(tier, Duration::from_millis(600));
+    // A call takes 200 ms, a handshake several times that.
+    proxy.set(Network::Slow(Duration::from_millis(100))).await;
+    let options = EntryOptions::lasting(Duration::ZERO, Duration::from_secs(60));
+    eventually("something is kept in Redis", || async {
+        cache.put_values([("k".to_owned(), 1)], &options).await;
+        let samples = prometheus(cache.samples());
+        let kept = samples
+            .lines()
+            .any(|line| line.starts_with("mcp_cache_bytes_written_total{tier=\"redis\"}") && !line.ends_with(" 0"));
+        if kept { Ok(()) } else { Err(samples) }
+    })
+    .await;
 }

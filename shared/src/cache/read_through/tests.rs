@@ -5,6 +5,8 @@ use chrono::TimeDelta;
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
+use tokio::time::sleep;
+
 use super::super::fake::{Remote, clock, process};
 use super::*;
 use crate::platform::clock::ManualClock;
@@ -270,6 +272,42 @@ async fn who_has_an_old_value_does_not_wait_for_those_who_have_none() {
     let (old, started) = (it.get(), Instant::now());
     let (old, new) = tokio::join!(async { (old.await, started.elapsed()) }, get(&it.values, "n:3"));
     assert_eq!((old, new), (("1~".to_owned(), Duration::from_millis(500)), "1".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_is_patient_with_a_slow_source_and_the_others_are_given_what_there_is() {
+    let it = fixture();
+    it.get().await;
+    it.advance(40);
+    it.take(1_500);
+    assert_eq!(it.get().await, "1~");
+    it.advance(1);
+    assert_eq!(it.get().await, "1~");
+    it.advance(1);
+    it.say(Loaded::Value(2));
+    let started = Instant::now();
+    let patient = async { (it.get().await, started.elapsed()) };
+    let other = async {
+        sleep(Duration::from_millis(100)).await;
+        (it.get().await, started.elapsed())
+    };
+    let (patient, other) = tokio::join!(patient, other);
+    assert_eq!(patient, ("2".to_owned(), Duration::from_millis(1_500)));
+    assert_eq!(other, ("1~".to_owned(), Duration::from_millis(100)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_load_that_was_given_up_leaves_no_lease_behind() {
+    let it = fixture();
+    it.get().await;
+    it.advance(40);
+    it.take(60_000);
+    assert_eq!(it.get().await, "1~");
+    it.take(10);
+    it.say(Loaded::Value(2));
+    let started = Instant::now();
+    assert_eq!(get(&it.another(), "n:1").await, "2");
+    assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

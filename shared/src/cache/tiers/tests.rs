@@ -302,3 +302,16 @@ async fn what_was_put_meanwhile_is_not_overwritten_by_an_older_entry() {
     it.cache.note_failure("k", &held, it.clock.now(), 1);
     assert_eq!(it.get("k").await, cached("new", true));
 }
+
+#[tokio::test]
+async fn what_was_put_after_stamps_were_lost_can_be_invalidated() {
+    let it = fixture();
+    put(&it.cache, "a", "1", &["x"]).await;
+    it.remote.stamps.lock().unwrap().clear();
+    it.advance(1);
+    // The first to ask for the stamp finds it gone.
+    put(&it.cache, "b", "2", &["x"]).await;
+    assert_eq!((it.get("b").await, get(&it.another(), "b").await), (cached("2", true), cached("2", true)));
+    it.cache.invalidate_tags(&["x"]).await.unwrap();
+    assert_eq!((it.get("a").await, it.get("b").await), (None, None));
+}

@@ -13,7 +13,7 @@ use super::{Http, address, request};
 use crate::platform::metrics::prometheus;
 
 pub(super) async fn show(State(http): State<Arc<Http>>, headers: HeaderMap, extensions: Extensions) -> Response {
-    if !address::of(&extensions).is_loopback()
+    if !address::of(&extensions).to_canonical().is_loopback()
         && let Err(error) = request::administrator(&http, &headers, &extensions).await
     {
         return Problem(error).into_response();
