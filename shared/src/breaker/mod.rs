@@ -12,20 +12,24 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `circuit` | the state machine: pure, lock-free while closed, model-checked |
+//! | `permit` | one call, from its firing to its end |
 //! | `rolling`, `latency` | counts and latencies over a window |
-//! | `shared`, `redis` | what sandboxes tell each other |
-//! | `registry` | all breakers of a process |
+//! | `fleet`, `shared`, `redis` | what sandboxes tell each other |
+//! | `registry`, `cloudwatch` | all breakers of a process, and who hears of them |
 
 mod circuit;
 mod cloudwatch;
 mod event;
+mod fleet;
 mod latency;
 mod options;
+mod permit;
 #[cfg(feature = "redis")]
 mod redis;
 mod registry;
 mod rolling;
 mod shared;
+mod statistics;
 mod sync;
 mod ticks;
 
@@ -33,15 +37,15 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
 use crate::platform::clock::Clock;
 use crate::platform::ids;
-use crate::platform::outage::Outage;
-use circuit::{Admission, Circuit, Count, Decree, Rules, Transition};
+use circuit::{Circuit, Count, Rules, Transition};
+use fleet::Fleet;
 use latency::Histogram;
+use permit::Permit;
 use rolling::Rolling;
 use ticks::Ticks;
 
@@ -54,11 +58,7 @@ pub use options::{Backoff, Options, SlowCalls};
 pub use redis::RedisCircuits;
 pub use registry::{Breakers, Report};
 pub use shared::{Election, SharedCircuits, SharedError, SharedState, Verdict};
-
-/// How old what is known of other sandboxes may be, in microseconds.
-const KNOWLEDGE: i64 = 1_000_000;
-/// How much longer than its call a trial of the fleet may take to say how it went.
-const GRACE: Duration = Duration::from_secs(1);
+pub use statistics::Statistics;
 
 /// A breaker around one service. Shared by all its callers.
 pub struct CircuitBreaker {
@@ -68,16 +68,6 @@ pub struct CircuitBreaker {
     latencies: Rolling<Histogram>,
     listeners: Vec<Arc<dyn Listener>>,
     fleet: Option<Fleet>,
-}
-
-/// The other sandboxes.
-struct Fleet {
-    circuits: Arc<dyn SharedCircuits>,
-    /// This breaker among all others.
-    holder: String,
-    /// When they were last asked.
-    asked_at: AtomicI64,
-    outage: Outage,
 }
 
 /// Why a call gave no result.
@@ -98,31 +88,6 @@ pub enum BreakerError<E = Infallible> {
     /// It was made and failed.
     #[error(transparent)]
     Failed(#[from] E),
-}
-
-/// What happened in the rolling window.
-#[derive(Debug, Clone)]
-pub struct Statistics {
-    /// Calls that were asked for, whatever became of them.
-    pub fires: u64,
-    /// Calls that succeeded, or failed with an error that does not count.
-    pub successes: u64,
-    /// Calls that failed, timed out, or found no room.
-    pub failures: u64,
-    /// Those of them that timed out.
-    pub timeouts: u64,
-    /// Calls that were not made, the circuit being open.
-    pub rejections: u64,
-    /// Calls that were not made, too many being under way.
-    pub semaphore_rejections: u64,
-    /// Calls that a fallback answered.
-    pub fallbacks: u64,
-    /// Calls whose caller went away.
-    pub cancelled: u64,
-    /// Calls that took longer than they should.
-    pub slow: u64,
-    /// How long calls that were made took.
-    pub latency: Latencies,
 }
 
 impl CircuitBreaker {
@@ -164,13 +129,7 @@ impl CircuitBreaker {
     /// The same, sharing its state with the breakers of that name in other sandboxes.
     #[must_use]
     pub fn shared_through(self, circuits: Arc<dyn SharedCircuits>) -> Self {
-        let fleet = Fleet {
-            circuits,
-            holder: ids::new_id().to_string(),
-            asked_at: AtomicI64::new(i64::MIN),
-            outage: Outage::default(),
-        };
-        Self { fleet: Some(fleet), ..self }
+        Self { fleet: Some(Fleet::new(circuits)), ..self }
     }
 
     /// What it was made with.
@@ -283,7 +242,7 @@ impl CircuitBreaker {
         if !self.options.enabled {
             return call.await.map_err(|error| (BreakerError::Failed(error), true));
         }
-        let mut permit = Permit { breaker: self, trial: None, fired, started: fired, has_room: false, ended: false };
+        let mut permit = Permit::new(self, fired);
         permit.admitted().await.map_err(|retry_after| {
             self.circuit.count(Count::Rejection, self.ticks.now());
             self.emit(Event::Reject);
@@ -369,176 +328,6 @@ impl CircuitBreaker {
                 tracing::info!(service, "circuit closed: the service answers again");
                 self.emit(Event::Close);
             }
-        }
-    }
-}
-
-/// The other sandboxes: asked by a call at most once a second, told of transitions.
-impl CircuitBreaker {
-    /// Follows what others decided, where the last look was a while ago. One call looks; the others go on.
-    async fn learn(&self, fleet: &Fleet, now: i64) {
-        let asked_at = fleet.asked_at.load(Ordering::Relaxed);
-        let is_due = now.saturating_sub(asked_at) >= KNOWLEDGE;
-        if is_due && fleet.asked_at.compare_exchange(asked_at, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-            let verdict = fleet.circuits.read(&self.options.name).await;
-            self.follow(fleet.noted(&self.options.name, verdict));
-        }
-    }
-
-    /// Of all who may try, one: whoever is not elected comes again when the trial must be over, or sooner.
-    ///
-    /// Whether this one is, or nobody has to be any more.
-    ///
-    /// # Errors
-    /// Not before this time, and how long that is.
-    async fn elect(&self, fleet: &Fleet) -> Result<bool, (Option<i64>, Duration)> {
-        let (lease, seen) = (self.options.timeout.saturating_add(GRACE), self.circuit.epoch());
-        let election = fleet.circuits.elect(&self.options.name, &fleet.holder, lease, seen).await;
-        let now = self.ticks.now();
-        match fleet.noted(&self.options.name, election) {
-            None | Some(Election::Elected) => Ok(true),
-            Some(Election::Another(remaining)) => {
-                Err((Some(now.saturating_add(KNOWLEDGE.min(micros(remaining)))), remaining))
-            }
-            // This clock may be ahead of the fleet's: what is still open there is not tried here.
-            Some(Election::Decided(Verdict { state: SharedState::Open { remaining, .. }, .. })) => {
-                Err((Some(now.saturating_add(micros(remaining))), remaining))
-            }
-            Some(Election::Decided(verdict)) => {
-                self.follow(Some(verdict));
-                if self.circuit.is_closed() { Ok(false) } else { Err((None, self.options.timeout)) }
-            }
-        }
-    }
-
-    async fn publish(&self, transition: Option<Transition>, trial: bool) {
-        let Some(fleet) = &self.fleet else { return };
-        let name = &*self.options.name;
-        let verdict = match transition {
-            None | Some(Transition::HalfOpened) => return,
-            Some(Transition::Opened) => {
-                let remaining = duration(self.circuit.until().saturating_sub(self.ticks.now()));
-                fleet.circuits.opened(name, &fleet.holder, remaining, trial).await
-            }
-            Some(Transition::Closed) => fleet.circuits.closed(name, &fleet.holder, self.circuit.epoch()).await,
-        };
-        self.follow(fleet.noted(name, verdict));
-    }
-
-    fn follow(&self, verdict: Option<Verdict>) {
-        let Some(Verdict { state, epoch }) = verdict else { return };
-        let decree = match state {
-            SharedState::Unknown => return self.tell(self.circuit.forget()),
-            SharedState::Closed => Decree::Closed,
-            SharedState::Open { remaining, openings } => {
-                Decree::Open { until: self.ticks.now().saturating_add(micros(remaining)), openings }
-            }
-            SharedState::Isolated => Decree::Isolated,
-        };
-        self.tell(self.circuit.follow(decree, epoch));
-    }
-}
-
-impl Fleet {
-    /// The answer, if there is one; a change between failing and answering is logged.
-    fn noted<T>(&self, service: &str, answer: Result<T, SharedError>) -> Option<T> {
-        if self.outage.changed(answer.is_err()) {
-            match &answer {
-                Ok(_) => tracing::info!(service, "the circuit is shared again"),
-                Err(error) => {
-                    tracing::warn!(service, %error, "the circuit is not shared: each process counts for itself");
-                }
-            }
-        }
-        answer.ok()
-    }
-}
-
-/// One call, from its firing to its end. Dropped without an outcome (the caller went away), it gives back what it held.
-struct Permit<'a> {
-    breaker: &'a CircuitBreaker,
-    trial: Option<u64>,
-    fired: i64,
-    /// When the call itself began.
-    started: i64,
-    has_room: bool,
-    ended: bool,
-}
-
-impl Permit<'_> {
-    /// Lets the call through, or says when to come again.
-    async fn admitted(&mut self) -> Result<(), Duration> {
-        let breaker = self.breaker;
-        if let Some(fleet) = &breaker.fleet {
-            breaker.learn(fleet, self.fired).await;
-            self.started = breaker.ticks.now();
-        }
-        breaker.wake_if_due(self.started);
-        match breaker.circuit.admit(self.started) {
-            Admission::Pass { trial } => self.trial = trial,
-            Admission::Refused { until } => {
-                self.ended = true;
-                return Err(breaker.until(until, self.started));
-            }
-        }
-        if let (Some(trial), Some(fleet)) = (self.trial, &breaker.fleet) {
-            let elected = breaker.elect(fleet).await;
-            self.started = breaker.ticks.now();
-            match elected {
-                Ok(true) => {}
-                // It is closed by now: a call like any other.
-                Ok(false) => self.trial = None,
-                Err((until, retry_after)) => {
-                    self.ended = true;
-                    breaker.circuit.give_back(trial, until);
-                    return Err(retry_after);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn take_room(&mut self) -> bool {
-        self.has_room = self.breaker.circuit.acquire();
-        self.has_room
-    }
-
-    /// Notes how the call ended: what followed, and whether it was a trial.
-    fn ended<T, E>(mut self, result: &Result<T, BreakerError<E>>, passes: bool) -> (Option<Transition>, bool) {
-        self.ended = true;
-        let breaker = self.breaker;
-        let now = breaker.ticks.now();
-        let latency = now - self.started;
-        // The outcome is that of a call in the state of now, whenever it began.
-        breaker.wake_if_due(now);
-        match result {
-            Err(BreakerError::Busy) => {
-                breaker.circuit.count(Count::SemaphoreRejection, now);
-                breaker.emit(Event::SemaphoreLocked);
-            }
-            Err(BreakerError::TimedOut(_)) => {
-                breaker.circuit.count(Count::Timeout, now);
-                breaker.emit(Event::Timeout);
-                breaker.latencies.at(now).record(latency);
-            }
-            _ => breaker.latencies.at(now).record(latency),
-        }
-        (breaker.ended(latency, now, result.is_err() && !passes), self.trial.is_some())
-    }
-}
-
-impl Drop for Permit<'_> {
-    fn drop(&mut self) {
-        let circuit = &self.breaker.circuit;
-        if self.has_room {
-            circuit.release();
-        }
-        if !self.ended {
-            circuit.cancelled(self.fired, self.breaker.ticks.now());
-            if let Some(trial) = self.trial {
-                circuit.give_back(trial, None);
-            }
-            self.breaker.emit(Event::Cancel);
         }
     }
 }

@@ -4,8 +4,9 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `memory`, `redis`, `s3` | the tiers, the nearest first |
-//! | `tiers` | all of them as one: look-ups, promotion, what one value costs |
-//! | `read_through` | values with a source: one load a key in the fleet, stale values while it lasts or fails |
+//! | `far` | a tier outside this process, behind its breaker, and what lies beside it |
+//! | `tiers` | all of them as one: look-ups, promotion, invalidation |
+//! | `source`, `read_through` | values with a source: one load a key in the fleet, stale values while it lasts or fails |
 //! | `stamps`, `leases` | what processes tell each other: what was invalidated, who asks the source |
 //! | `entry`, `codec` | values as bytes |
 //! | `batcher` | gathers those who want something at the same time |
@@ -15,6 +16,7 @@ mod codec;
 mod entry;
 #[cfg(test)]
 mod fake;
+mod far;
 mod leases;
 mod memory;
 mod meter;
@@ -23,21 +25,24 @@ mod read_through;
 mod redis;
 #[cfg(feature = "s3")]
 mod s3;
+mod source;
 mod stamps;
 mod tiers;
 
 use crate::platform::BoxFuture;
 
 pub use entry::Entry;
+pub use far::{Companion, TierOptions};
 pub use leases::RefreshLeases;
 pub use memory::MemoryTier;
-pub use read_through::{Fetched, Loaded, ReadOptions, ReadThrough, Source};
+pub use read_through::ReadThrough;
 #[cfg(feature = "redis")]
 pub use redis::RedisTier;
 #[cfg(feature = "s3")]
 pub use s3::S3Tier;
+pub use source::{Fetched, Loaded, ReadOptions, Source};
 pub use stamps::{Marks, StampStore};
-pub use tiers::{Cache, Cached, Companion, EntryOptions, TierOptions};
+pub use tiers::{Cache, Cached, EntryOptions};
 
 /// One tier.
 pub trait CacheTier: Send + Sync {

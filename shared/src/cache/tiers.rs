@@ -3,20 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::time::Instant;
 
+use super::far::{Companion, Far, TierOptions, limited, put_far};
 use super::memory::Held;
 use super::meter::{Meter, TierMeter, add};
 use super::stamps::Stamps;
-use super::{CacheError, CacheTier, Entry, Marks, MemoryTier, RefreshLeases, StampStore, codec};
-use crate::breaker::{self, BreakerError, Breakers, CircuitBreaker};
+use super::{CacheError, CacheTier, Entry, Marks, MemoryTier, codec};
+use crate::breaker::Breakers;
 use crate::platform::clock::{Clock, Timestamp, after};
 use crate::platform::ids;
 use crate::platform::metrics::{Measured, Sample};
-use crate::platform::outage::Outage;
 
 /// The longest that the tier in this process keeps an entry where there are others: they may have a newer one.
 const MEMORY_LIFE: Duration = Duration::from_secs(60);
@@ -34,79 +32,6 @@ pub struct Cache {
     companion: Option<Companion>,
     pub(super) meter: Meter,
     pub(super) clock: Arc<dyn Clock>,
-}
-
-/// A tier outside this process.
-struct Far {
-    tier: Arc<dyn CacheTier>,
-    options: TierOptions,
-    breaker: Arc<CircuitBreaker>,
-    reader: Arc<CircuitBreaker>,
-    meter: TierMeter,
-    outage: Outage,
-}
-
-/// How a tier outside this process is used.
-#[derive(Debug, Clone)]
-pub struct TierOptions {
-    /// The longest that it keeps an entry.
-    pub max_life: Duration,
-    /// Whether it is for entries alone that are worth keeping long.
-    pub cold: bool,
-    /// How patient to be with it: what takes longer, or is not tried, is a miss.
-    pub breaker: breaker::Options,
-    /// The same for reads that may be a moment behind, where they go elsewhere.
-    pub reader: Option<breaker::Options>,
-}
-
-impl TierOptions {
-    /// The tier that all processes share: an hour, behind the breaker of the Redis.
-    pub fn redis() -> Self {
-        Self { max_life: Duration::from_secs(3600), cold: false, breaker: breaker::Options::redis(), reader: None }
-    }
-
-    /// The same with a reader of its own: that it fails says nothing about the primary.
-    pub fn redis_with_reader() -> Self {
-        let reader =
-            breaker::Options { name: "redis.reader".into(), group: Some("redis".into()), ..breaker::Options::redis() };
-        Self { reader: Some(reader), ..Self::redis() }
-    }
-
-    /// The cold tier: 30 days, a second.
-    pub fn s3() -> Self {
-        let breaker = breaker::Options {
-            timeout: Duration::from_secs(1),
-            volume_threshold: 2,
-            reset_timeout: Duration::from_secs(5),
-            group: Some("cache".into()),
-            ..breaker::Options::new("cache.s3")
-        };
-        Self { max_life: Duration::from_secs(30 * 24 * 3600), cold: true, breaker, reader: None }
-    }
-}
-
-/// What lies beside the entries of the tier that all processes share.
-#[derive(Clone)]
-pub struct Companion {
-    /// What was invalidated.
-    pub stamps: Arc<dyn StampStore>,
-    /// Who asks the source.
-    pub leases: Arc<dyn RefreshLeases>,
-    breaker: Arc<CircuitBreaker>,
-    reader: Arc<CircuitBreaker>,
-}
-
-impl Companion {
-    /// Beside a tier with these options, behind the same breakers.
-    pub fn new(
-        stamps: Arc<dyn StampStore>,
-        leases: Arc<dyn RefreshLeases>,
-        options: &TierOptions,
-        breakers: &Breakers,
-    ) -> Self {
-        let (breaker, reader) = options.breakers(breakers);
-        Self { stamps, leases, breaker, reader }
-    }
 }
 
 /// A value that was found.
@@ -140,12 +65,6 @@ impl EntryOptions {
     }
 }
 
-impl TierOptions {
-    fn breakers(&self, breakers: &Breakers) -> (Arc<CircuitBreaker>, Arc<CircuitBreaker>) {
-        (breakers.get(&self.breaker), breakers.get(self.reader.as_ref().unwrap_or(&self.breaker)))
-    }
-}
-
 impl Cache {
     /// A cache in this process.
     pub fn new(memory: MemoryTier, clock: Arc<dyn Clock>) -> Self {
@@ -163,8 +82,7 @@ impl Cache {
     /// The same, with another tier behind those that are there.
     #[must_use]
     pub fn before(mut self, tier: Arc<dyn CacheTier>, options: TierOptions, breakers: &Breakers) -> Self {
-        let (breaker, reader) = options.breakers(breakers);
-        self.far.push(Far { tier, options, breaker, reader, meter: TierMeter::default(), outage: Outage::default() });
+        self.far.push(Far::new(tier, options, breakers));
         self
     }
 
@@ -440,93 +358,12 @@ fn of_entry(marks: &Marks, key: &str, tags: &[String]) -> Marks {
     marks.of(names.collect::<Vec<_>>().iter().map(String::as_str))
 }
 
-/// All tiers at once.
-async fn put_far(far: &[Far], entries: &[(String, Entry)], now: Timestamp, cold: bool) {
-    if entries.is_empty() {
-        return;
-    }
-    let puts = far.iter().filter(|far| cold || !far.options.cold).map(|far| async move {
-        let limited = |(key, entry): &(String, Entry)| (key.clone(), limited(entry, now, far.options.max_life));
-        let entries: Vec<_> = entries.iter().map(limited).collect();
-        if far.ask(far.tier.put_many(&entries)).await.is_some() {
-            far.meter.written(entries.iter().map(|(_, entry)| entry.value.len()).sum());
-        }
-    });
-    join_all(puts).await;
-}
-
-/// As a tier keeps it.
-fn limited(entry: &Entry, now: Timestamp, life: Duration) -> Entry {
-    let limit = after(now, life);
-    Entry { fresh_until: entry.fresh_until.min(limit), expires_at: entry.expires_at.min(limit), ..entry.clone() }
-}
-
 fn family(key: &str) -> String {
     format!("{FAMILY}{}", key.split_once(':').map_or(key, |(family, _)| family))
 }
 
 fn tag_name(tag: &str) -> String {
     format!("tag:{tag}")
-}
-
-impl Far {
-    async fn ask<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Option<T> {
-        self.through(&self.breaker, question).await
-    }
-
-    async fn ask_reader<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Option<T> {
-        self.through(&self.reader, question).await
-    }
-
-    /// The answer, if there is one; a change between failing and answering is logged.
-    async fn through<T>(
-        &self,
-        breaker: &CircuitBreaker,
-        question: impl Future<Output = Result<T, CacheError>>,
-    ) -> Option<T> {
-        let started = Instant::now();
-        let answer = guarded(breaker, question).await;
-        if !matches!(answer, Err(BreakerError::Open { .. } | BreakerError::Busy)) {
-            self.meter.called(started.elapsed(), answer.is_err());
-        }
-        let tier = self.tier.name();
-        if self.outage.changed(answer.is_err()) {
-            match &answer {
-                Ok(_) => tracing::info!(tier, "the cache tier answers again"),
-                Err(error) => tracing::warn!(tier, %error, "the cache goes on without a tier"),
-            }
-        }
-        answer.ok()
-    }
-}
-
-impl Companion {
-    pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Result<T, CacheError> {
-        guarded(&self.breaker, question).await.map_err(told)
-    }
-
-    pub(super) async fn ask_reader<T>(
-        &self,
-        question: impl Future<Output = Result<T, CacheError>>,
-    ) -> Result<T, CacheError> {
-        guarded(&self.reader, question).await.map_err(told)
-    }
-}
-
-/// A tier that refused something is there.
-async fn guarded<T>(
-    breaker: &CircuitBreaker,
-    question: impl Future<Output = Result<T, CacheError>>,
-) -> Result<T, BreakerError<CacheError>> {
-    let refused = |error: &BreakerError<CacheError>| matches!(error, BreakerError::Failed(error) if error.answered);
-    breaker.call_filtered(question, refused).await
-}
-
-fn told(error: BreakerError<CacheError>) -> CacheError {
-    match error {
-        BreakerError::Failed(error) => error,
-        other => CacheError::unanswered("redis", other.to_string()),
-    }
 }
 
 impl Measured for Cache {

@@ -71,7 +71,7 @@ impl RateLimiter for OneByOne {
                 }
                 tightest = tightest.filter(|known| known.remaining <= decision.remaining).or(Some(decision));
             }
-            tightest.ok_or_else(|| LimitError::no_charges())
+            tightest.ok_or_else(LimitError::no_charges)
         })
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::sleep;
 
 use super::super::fake::{Remote, clock, process};
 use super::*;
+use crate::platform::BoxFuture;
 use crate::platform::clock::ManualClock;
 
 /// Says what it is told to say of every key, after a while.

@@ -1,6 +1,7 @@
 use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
+use tokio::time::Instant;
 
 use super::super::fake::{Remote, clock, process};
 use super::*;
