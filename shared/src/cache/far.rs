@@ -20,6 +20,7 @@ pub(super) struct Far {
     reader: Arc<CircuitBreaker>,
     pub(super) meter: TierMeter,
     outage: Outage,
+    reader_outage: Outage,
 }
 
 /// How a tier outside this process is used.
@@ -115,21 +116,30 @@ pub(super) fn limited(entry: &Entry, now: Timestamp, life: Duration) -> Entry {
 impl Far {
     pub(super) fn new(tier: Arc<dyn CacheTier>, options: TierOptions, breakers: &Breakers) -> Self {
         let (breaker, reader) = options.breakers(breakers);
-        Self { tier, options, breaker, reader, meter: TierMeter::default(), outage: Outage::default() }
+        Self {
+            tier,
+            options,
+            breaker,
+            reader,
+            meter: TierMeter::default(),
+            outage: Outage::default(),
+            reader_outage: Outage::default(),
+        }
     }
 
     pub(super) async fn ask<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Option<T> {
-        self.through(&self.breaker, question).await
+        self.through(&self.breaker, &self.outage, question).await
     }
 
     pub(super) async fn ask_reader<T>(&self, question: impl Future<Output = Result<T, CacheError>>) -> Option<T> {
-        self.through(&self.reader, question).await
+        self.through(&self.reader, &self.reader_outage, question).await
     }
 
     /// The answer, if there is one; a change between failing and answering is logged.
     async fn through<T>(
         &self,
         breaker: &CircuitBreaker,
+        outage: &Outage,
         question: impl Future<Output = Result<T, CacheError>>,
     ) -> Option<T> {
         let started = Instant::now();
@@ -137,8 +147,8 @@ impl Far {
         if !matches!(answer, Err(BreakerError::Open { .. } | BreakerError::Busy)) {
             self.meter.called(started.elapsed(), answer.is_err());
         }
-        let tier = self.tier.name();
-        if self.outage.changed(answer.is_err()) {
+        let tier = &*breaker.options().name;
+        if outage.changed(answer.is_err()) {
             match &answer {
                 Ok(_) => tracing::info!(tier, "the cache tier answers again"),
                 Err(error) => tracing::warn!(tier, %error, "the cache goes on without a tier"),

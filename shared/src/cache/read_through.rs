@@ -5,7 +5,7 @@
 //! who asks; the others serve what they have, or wait for a while and then ask all the same. Nothing goes on when the last
 //! request that wants a value is gone: refreshing early or late happens within a request's time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,10 +94,12 @@ where
             let is_early = known.fresh_until() > after(now, options.refresh_ahead);
             let pauses = known.held.retry_at.is_some_and(|retry_at| retry_at > now);
             let may_do = after(known.fresh_until(), options.serve_stale) > now;
-            if is_early || pauses || may_do {
+            // Somebody is patient with a slow source: nobody else has to be.
+            let is_awaited = known.held.strikes > 0 && self.batcher.is_under_way(&key);
+            if is_early || pauses || may_do || is_awaited {
                 self.inner.note_stale(!known.is_fresh(now));
                 sorted.answers.insert(key.clone(), Ok(known.fetched(now)));
-                if !is_early && !pauses && !self.batcher.is_under_way(&key) {
+                if may_do && !is_early && !pauses && !self.batcher.is_under_way(&key) {
                     sorted.due.push((key, known));
                 }
             } else {
@@ -118,25 +120,22 @@ where
     ) -> HashMap<String, Answer<T, E>> {
         let Inner { cache, options, holder, .. } = &*self.inner;
         let strikes = old.iter().map(|(_, known)| known.held.strikes).max().unwrap_or_default();
-        let is_first = !old.iter().any(|(key, _)| self.batcher.is_under_way(key));
         let keys: Vec<_> = old.iter().chain(&due).map(|(key, _)| key.clone()).collect();
-        let mut answers = HashMap::new();
-        if is_first || strikes == 0 {
-            let patience = options.soft_timeout.saturating_mul(2_u32.saturating_pow(strikes)).min(options.hard_timeout);
-            let loaded = timeout(patience, self.batcher.get(&keys)).await;
-            if loaded.is_err() && is_first {
-                let until = after(cache.clock.now(), options.failure_pause);
-                for (key, known) in old.iter().chain(&due) {
-                    cache.note_failure(key, &known.held, until, known.held.strikes.saturating_add(1));
-                }
+        let first: HashSet<_> = keys.iter().filter(|key| !self.batcher.is_under_way(key)).cloned().collect();
+        let patience = options.soft_timeout.saturating_mul(2_u32.saturating_pow(strikes)).min(options.hard_timeout);
+        let loaded = timeout(patience, self.batcher.get(&keys)).await;
+        if loaded.is_err() {
+            let until = after(cache.clock.now(), options.failure_pause);
+            // What was waited for since before is another's to note; what is only due is no reason for more patience.
+            let noted = old.iter().map(|it| (it, 1)).chain(due.iter().map(|it| (it, 0)));
+            for ((key, known), more) in noted.filter(|((key, _), _)| first.contains(key)) {
+                cache.note_failure(key, &known.held, until, known.held.strikes.saturating_add(more));
             }
-            if loaded.is_err() {
-                // The load ended with the last who waited for it.
-                let idle: Vec<_> = keys.iter().filter(|key| !self.batcher.is_under_way(key)).cloned().collect();
-                cache.give_back_leases(&idle, holder).await;
-            }
-            answers = loaded.unwrap_or_default();
+            // The load ended with the last who waited for it.
+            let idle: Vec<_> = keys.iter().filter(|key| !self.batcher.is_under_way(key)).cloned().collect();
+            cache.give_back_leases(&idle, holder).await;
         }
+        let mut answers = loaded.unwrap_or_default();
         // Whoever had a value keeps it where the source gave none.
         answers.retain(|_, answer| answer.is_ok());
         for (key, known) in old {

@@ -46,6 +46,12 @@ impl RedisTier {
         Ok(values.into_iter().map(|value| Entry::decode(value?)).collect())
     }
 
+    async fn stamps(&self, from: &RedisClient, names: &[String]) -> Result<Vec<Option<u64>>, CacheError> {
+        let stamps = many(from, "MGET", names.iter().map(|name| self.stamp(name))).await;
+        let stamps: Vec<Option<Vec<u8>>> = stamps.map_err(|error| failed(&error))?;
+        Ok(stamps.into_iter().map(|stamp| number(&stamp?)).collect())
+    }
+
     async fn put(&self, entries: &[(String, Entry)]) -> Result<(), RedisError> {
         let set = |(key, entry): &(String, Entry)| {
             // Redis refuses a time before 1970.
@@ -108,11 +114,11 @@ impl CacheTier for RedisTier {
 impl StampStore for RedisTier {
     /// From the reader, as entries are: a replica that knows the new stamp has also done what was done before it.
     fn read<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<u64>>, CacheError>> {
-        let stamps = many(&self.reader, "MGET", names.iter().map(|name| self.stamp(name)));
-        Box::pin(async move {
-            let stamps: Vec<Option<Vec<u8>>> = stamps.await.map_err(|error| failed(&error))?;
-            Ok(stamps.into_iter().map(|stamp| number(&stamp?)).collect())
-        })
+        Box::pin(self.stamps(&self.reader, names))
+    }
+
+    fn read_newest<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<u64>>, CacheError>> {
+        Box::pin(self.stamps(&self.writer, names))
     }
 
     fn ensure<'a>(&'a self, names: &'a [String], new: u64) -> BoxFuture<'a, Result<Vec<u64>, CacheError>> {

@@ -22,6 +22,11 @@ pub trait StampStore: Send + Sync {
     /// The stamps of `names`, in their order, as far as there are some. They may be a moment behind.
     fn read<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<u64>>, CacheError>>;
 
+    /// The same, and none is behind.
+    fn read_newest<'a>(&'a self, names: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<u64>>, CacheError>> {
+        self.read(names)
+    }
+
     /// The same; where there is none, it is `new` from now on.
     fn ensure<'a>(&'a self, names: &'a [String], new: u64) -> BoxFuture<'a, Result<Vec<u64>, CacheError>>;
 
@@ -169,7 +174,10 @@ impl Stamps {
 
     async fn read(&self, store: &Companion, due: &[Arc<Mark>]) -> Result<(), CacheError> {
         let names: Vec<_> = due.iter().map(|mark| mark.name.clone()).collect();
-        let stamps = store.ask_reader(store.stamps.read(&names)).await?;
+        let stamps = match store.ask_reader(store.stamps.read(&names)).await {
+            Ok(stamps) => stamps,
+            Err(_) => store.ask(store.stamps.read_newest(&names)).await?,
+        };
         let mut known = self.lock();
         for (mark, stamp) in due.iter().zip(stamps) {
             // What was invalidated here meanwhile is newer than what was read.

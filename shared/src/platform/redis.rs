@@ -59,6 +59,13 @@ pub struct RedisClient {
 
 type Opening = Shared<BoxFuture<'static, Result<Connection, RedisError>>>;
 
+/// The current connection, or the attempt at one, and whether it was open already.
+struct Handed {
+    number: u64,
+    opening: Opening,
+    was_open: bool,
+}
+
 #[derive(Default)]
 struct Link {
     /// The connection or the attempt at one, and its number.
@@ -130,12 +137,12 @@ impl RedisClient {
         F: Future<Output = Result<T, RedisError>>,
     {
         self.admit()?;
-        let mut number = None;
+        let mut handed = None;
         let tries = async {
             let mut attempt = 1;
             loop {
-                let (current, opening) = self.connection();
-                number = Some(current);
+                let Handed { number: current, opening, was_open } = self.connection();
+                handed = Some((current, was_open));
                 let (result, opened) = match opening.await {
                     Ok(connection) => (send(connection).await, true),
                     Err(error) => (Err(error), false),
@@ -159,7 +166,7 @@ impl RedisClient {
         };
         let result = timeout(self.options.deadline, tries).await;
         result.unwrap_or_else(|_| {
-            self.timed_out(number);
+            self.timed_out(handed);
             Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into())
         })
     }
@@ -178,18 +185,22 @@ impl RedisClient {
     }
 
     /// The current connection, or the attempt at a new one.
-    fn connection(&self) -> (u64, Opening) {
+    fn connection(&self) -> Handed {
         let mut link = self.link();
-        if let Some(current) = &link.current {
-            return current.clone();
+        if let Some((number, opening)) = link.current.clone() {
+            // One that could not be opened, which nobody waited to see, is no reason to wait now.
+            let opened = opening.clone().now_or_never();
+            if !matches!(opened, Some(Err(_))) {
+                return Handed { number, opening, was_open: opened.is_some() };
+            }
         }
         link.opened += 1;
         let opening = tokio::spawn(self.server.open(self.options));
         let gone = |_| Err((ErrorKind::Io, "the task that opens a connection ended").into());
         let opening = opening.map(move |opened| opened.unwrap_or_else(gone)).boxed();
-        let current = (link.opened, opening.shared());
-        link.current = Some(current.clone());
-        current
+        let (number, opening) = (link.opened, opening.shared());
+        link.current = Some((number, opening.clone()));
+        Handed { number, opening, was_open: false }
     }
 
     fn answered(&self) {
@@ -208,16 +219,19 @@ impl RedisClient {
         }
     }
 
-    /// A request had no answer in time. A connection that is still being opened is left to be; one that was open may
-    /// be half-open after a thaw, and is dropped.
-    fn timed_out(&self, number: Option<u64>) {
+    /// A request had no answer in time. A connection that is still being opened is left to be, and so is one that took most
+    /// of that time to open; one that was open before may be half-open after a thaw, and is dropped.
+    fn timed_out(&self, handed: Option<(u64, bool)>) {
         let mut link = self.link();
-        match &link.current {
-            Some((current, opening)) if Some(*current) == number => {
-                if opening.peek().is_some() {
+        match (&link.current, handed) {
+            (Some((current, opening)), Some((number, was_open))) if *current == number => {
+                let is_open = opening.peek().is_some();
+                if was_open {
                     link.current = None;
                 }
-                link.fail(&"no answer in time");
+                if was_open || !is_open {
+                    link.fail(&"no answer in time");
+                }
             }
             // Another request noticed first.
             _ => {}

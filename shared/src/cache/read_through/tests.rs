@@ -298,6 +298,25 @@ async fn one_is_patient_with_a_slow_source_and_the_others_are_given_what_there_i
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_due_is_refreshed_while_another_key_is_waited_for() {
+    let it = fixture_with(|options| options.refresh_ahead = Duration::from_secs(5));
+    get(&it.values, "n:slow").await;
+    it.advance(40);
+    get(&it.values, "n:due").await;
+    it.advance(27);
+    it.take(60_000);
+    assert_eq!(get(&it.values, "n:slow").await, "1~");
+    it.advance(1);
+    let mut patient = Box::pin(get(&it.values, "n:slow"));
+    assert!(patient.as_mut().now_or_never().is_none());
+    it.take(10);
+    it.say(Loaded::Value(2));
+    let both = it.values.get(&["n:slow".to_owned(), "n:due".to_owned()]).await;
+    let shown = |key: &str| both[key].as_ref().map(|fetched| (fetched.value().copied(), fetched.stale));
+    assert_eq!((shown("n:slow"), shown("n:due")), (Ok((Some(1), true)), Ok((Some(2), false))));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_load_that_was_given_up_leaves_no_lease_behind() {
     let it = fixture();
     it.get().await;

@@ -1,8 +1,7 @@
 //! Addresses that are looked up when a connection is opened, once for all clients of the process.
 //!
 //! What was found stands until a connection there cannot be opened; the next one looks again, and goes where it went before
-//! where nothing can be found. A lookup is a shared future, as opening is: whoever waits drives it, so none of those can hold
-//! up the others.
+//! where nothing can be found. A lookup is shared by all who wait for it.
 //!
 //! However often connections fail, lookups begin [`LOOK_AGAIN`] apart at least: what answers them is slow, shared with every
 //! other sandbox, and least to be crowded during an outage.

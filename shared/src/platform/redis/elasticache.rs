@@ -21,8 +21,8 @@ const ATTEMPTS: u32 = 2;
 
 /// The endpoints of a group, asked for when they are needed.
 ///
-/// A task of its own asks, unlike everything else about Redis: the answer takes longer than one request waits for Redis, and
-/// its deadline goes on while nobody waits. A sandbox with a request now and then would never come to an end.
+/// A task of its own asks, as one opens a connection: the answer takes longer than one request waits for Redis, and its
+/// deadline goes on while nobody waits. A sandbox with a request now and then would never come to an end.
 pub(crate) fn discovery(group: ReplicationGroup) -> Arc<Discovery> {
     let group = Arc::new(group);
     Discovery::new(move || {
