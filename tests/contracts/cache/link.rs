@@ -160,3 +160,15 @@ async fn a_slow_handshake_is_finished_by_the_time_of_the_next_call() {
     })
     .await;
 }
+
+/// The handshake takes less than the deadline, and a call after it more than what is left of that.
+#[tokio::test]
+async fn a_connection_that_opened_just_now_is_there_for_the_next_call() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::to(&server.address()).await;
+    proxy.set(Network::Slow(Duration::from_millis(60))).await;
+    let endpoint = RedisEndpoint::parse("REDIS_URL", &format!("redis://{}", proxy.address())).unwrap();
+    let options = RedisOptions { deadline: Duration::from_millis(200), ..RedisOptions::default() };
+    let client = RedisClient::new(&endpoint, options).unwrap();
+    eventually("a call is answered", || async { if ping(&client).await { Ok(()) } else { Err("not in time") } }).await;
+}
