@@ -36,12 +36,10 @@ impl CircuitBreaker {
         }
     }
 
-    /// Of all who may try, one: whoever is not elected comes again when the trial must be over, or sooner.
-    ///
-    /// Whether this one is, or nobody has to be any more.
+    /// Of all who may try, one. `true`: this one is elected; `false`: the circuit is closed by now.
     ///
     /// # Errors
-    /// Not before this time, and how long that is.
+    /// Another is, or it is not time: no trial here before that time, and how long a caller should wait.
     pub(super) async fn elect(&self, fleet: &Fleet) -> Result<bool, (Option<i64>, Duration)> {
         let (lease, seen) = (self.options.timeout.saturating_add(GRACE), self.circuit.epoch());
         let election = fleet.circuits.elect(&self.options.name, &fleet.holder, lease, seen).await;

@@ -54,7 +54,7 @@ pub struct EntryOptions {
     pub jitter_percentage: u8,
     /// Whether the cold tier keeps it too.
     pub cold: bool,
-    /// Names that it can be invalidated by, of at most 255 bytes.
+    /// Names that it can be invalidated by, of at most 250 bytes, and at most 255 of them.
     pub tags: Vec<String>,
 }
 
@@ -226,7 +226,7 @@ impl Cache {
         let now = self.clock.now();
         let mut entries = vec![];
         for (key, value) in values {
-            let less = options.fresh * u32::from(options.jitter_percentage.min(100)) / 100;
+            let less = options.fresh / 100 * u32::from(options.jitter_percentage.min(100));
             let fresh = if less.is_zero() { options.fresh } else { options.fresh.saturating_sub(ids::jitter(less)) };
             match codec::encode(&value) {
                 Ok(value) => {
@@ -294,25 +294,38 @@ impl Cache {
                 Some((index, entry))
             };
             let better: Vec<_> = wanting.into_iter().zip(answers).filter_map(better).collect();
-            let tags = self.tags_of(better.iter().map(|(_, entry)| entry), now).await;
             let mut promoted = vec![];
-            for (index, entry) in better {
-                // What carries a tag of which nothing is known does not count.
-                if !entry.tags.is_empty() && !tags.as_ref().is_some_and(|tags| tags.are(&entry.tags)) {
-                    continue;
-                }
-                let key = &keys[index];
-                let mut marks = families.of([family(key).as_str()].into_iter());
-                if let Some(tags) = &tags {
-                    marks = marks.and(tags.of(entry.tags.iter().map(|(name, _)| name.as_str())));
-                }
-                self.memory.promote(key, Held::new(limited(&entry, now, self.memory_life()), marks.clone()));
-                promoted.push((key.clone(), entry.clone()));
-                found[index] = Some(Arc::new(Held::new(entry, marks)));
+            for (index, held) in self.holding(keys, better, &families, now).await {
+                let near = limited(&held.entry, now, self.memory_life());
+                self.memory.promote(&keys[index], Held::new(near, held.marks.clone()));
+                promoted.push((keys[index].clone(), held.entry.clone()));
+                found[index] = Some(Arc::new(held));
             }
             put_far(&self.far[..depth], &promoted, now, true).await;
         }
         found
+    }
+
+    /// Of entries from a farther tier, by the index of their key, those of which no tag was invalidated; with what they
+    /// depend on.
+    async fn holding(
+        &self,
+        keys: &[String],
+        entries: Vec<(usize, Entry)>,
+        families: &Marks,
+        now: Timestamp,
+    ) -> Vec<(usize, Held)> {
+        let tags = self.tags_of(entries.iter().map(|(_, entry)| entry), now).await;
+        let held = |(index, entry): (usize, Entry)| {
+            let mut marks = families.of([family(&keys[index]).as_str()].into_iter());
+            if !entry.tags.is_empty() {
+                // What carries a tag of which nothing is known does not count.
+                let tags = tags.as_ref().filter(|tags| tags.are(&entry.tags))?;
+                marks = marks.and(tags.of(entry.tags.iter().map(|(name, _)| name.as_str())));
+            }
+            Some((index, Held::new(entry, marks)))
+        };
+        entries.into_iter().filter_map(held).collect()
     }
 
     /// The stamps of all that these entries carry, if they can be had.

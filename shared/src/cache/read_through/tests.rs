@@ -354,7 +354,7 @@ async fn a_value_that_could_not_be_refreshed_early_is_no_stale_one() {
 #[tokio::test(start_paused = true)]
 async fn for_ever_is_a_time_too() {
     let it = fixture_with(|options| {
-        options.entry = EntryOptions::lasting(Duration::MAX, Duration::MAX);
+        options.entry = EntryOptions { jitter_percentage: 50, ..EntryOptions::lasting(Duration::MAX, Duration::MAX) };
         (options.serve_stale, options.hard_timeout) = (Duration::MAX, Duration::MAX);
         (options.wait, options.failure_pause) = (Duration::MAX, Duration::MAX);
     });
