@@ -46,14 +46,7 @@ impl Shared {
     pub(super) fn new(vars: &Vars, redis: Option<&Redis>) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = PriceConfig::from_vars(vars)?;
-        let breakers = Breakers::new(clock.clone());
-        // Elsewhere they are seen at `/metrics`.
-        let breakers =
-            if vars.on_lambda() { breakers.heard_by(Arc::new(CloudWatch::new(clock.clone()))) } else { breakers };
-        let breakers = Arc::new(breakers);
-        if let Some(redis) = redis {
-            breakers.share_through(redis.circuits(&breakers));
-        }
+        let breakers = Arc::new(breakers(vars, redis, &clock));
         let cache = Arc::new(cache(vars, redis, &clock, &breakers)?);
         let sources = Arc::new(sources(&config, &clock, &breakers)?);
         Ok(Self { coins: polled_coins(&config)?, sources, clock, breakers, cache, config })
@@ -80,6 +73,18 @@ impl Shared {
     fn price_cache(&self) -> PriceCache {
         PriceCache::new(self.cache.clone(), self.config.poll_every)
     }
+}
+
+/// The breakers: shared through Redis, and on Lambda heard by CloudWatch; elsewhere they are seen at `/metrics`.
+fn breakers(vars: &Vars, redis: Option<&Redis>, clock: &Arc<dyn Clock>) -> Breakers {
+    let mut breakers = Breakers::new(clock.clone());
+    if vars.on_lambda() {
+        breakers = breakers.heard_by(Arc::new(CloudWatch::new(clock.clone())));
+    }
+    if let Some(redis) = redis {
+        breakers.share_through(redis.circuits(&breakers));
+    }
+    breakers
 }
 
 /// The cache: in this process, behind it Redis, and behind that S3.

@@ -60,6 +60,11 @@ impl TierOptions {
         };
         Self { max_life: Duration::from_secs(30 * 24 * 3600), cold: true, breaker, reader: None }
     }
+
+    /// The breakers of calls, and of reads that may be a moment behind.
+    fn breakers(&self, breakers: &Breakers) -> (Arc<CircuitBreaker>, Arc<CircuitBreaker>) {
+        (breakers.get(&self.breaker), breakers.get(self.reader.as_ref().unwrap_or(&self.breaker)))
+    }
 }
 
 /// What lies beside the entries of the tier that all processes share.
@@ -84,33 +89,6 @@ impl Companion {
         let (breaker, reader) = options.breakers(breakers);
         Self { stamps, leases, breaker, reader }
     }
-}
-
-impl TierOptions {
-    fn breakers(&self, breakers: &Breakers) -> (Arc<CircuitBreaker>, Arc<CircuitBreaker>) {
-        (breakers.get(&self.breaker), breakers.get(self.reader.as_ref().unwrap_or(&self.breaker)))
-    }
-}
-
-/// All tiers at once.
-pub(super) async fn put_far(far: &[Far], entries: &[(String, Entry)], now: Timestamp, cold: bool) {
-    if entries.is_empty() {
-        return;
-    }
-    let puts = far.iter().filter(|far| cold || !far.options.cold).map(|far| async move {
-        let limited = |(key, entry): &(String, Entry)| (key.clone(), limited(entry, now, far.options.max_life));
-        let entries: Vec<_> = entries.iter().map(limited).collect();
-        if far.ask(far.tier.put_many(&entries)).await.is_some() {
-            far.meter.written(entries.iter().map(|(_, entry)| entry.value.len()).sum());
-        }
-    });
-    join_all(puts).await;
-}
-
-/// As a tier keeps it.
-pub(super) fn limited(entry: &Entry, now: Timestamp, life: Duration) -> Entry {
-    let limit = after(now, life);
-    Entry { fresh_until: entry.fresh_until.min(limit), expires_at: entry.expires_at.min(limit), ..entry.clone() }
 }
 
 impl Far {
@@ -169,6 +147,27 @@ impl Companion {
     ) -> Result<T, CacheError> {
         guarded(&self.reader, question).await.map_err(told)
     }
+}
+
+/// All tiers at once.
+pub(super) async fn put_far(far: &[Far], entries: &[(String, Entry)], now: Timestamp, cold: bool) {
+    if entries.is_empty() {
+        return;
+    }
+    let puts = far.iter().filter(|far| cold || !far.options.cold).map(|far| async move {
+        let limited = |(key, entry): &(String, Entry)| (key.clone(), limited(entry, now, far.options.max_life));
+        let entries: Vec<_> = entries.iter().map(limited).collect();
+        if far.ask(far.tier.put_many(&entries)).await.is_some() {
+            far.meter.written(entries.iter().map(|(_, entry)| entry.value.len()).sum());
+        }
+    });
+    join_all(puts).await;
+}
+
+/// As a tier keeps it.
+pub(super) fn limited(entry: &Entry, now: Timestamp, life: Duration) -> Entry {
+    let limit = after(now, life);
+    Entry { fresh_until: entry.fresh_until.min(limit), expires_at: entry.expires_at.min(limit), ..entry.clone() }
 }
 
 /// A tier that refused something is there.

@@ -2,9 +2,8 @@
 //!
 //! It is opened by the first request and opened again after it broke; every request has a deadline. Opening is a task, as
 //! the open connection has one of its own: a handshake may take longer than any one request waits. It only reads and writes
-//! what opens the connection, and ends by itself. After
-//! [`FAILURES_UNTIL_DOWN`] failures in a row Redis counts as down: requests fail at once, except for one every
-//! min(failures x 50 ms, 2 s) that tries again.
+//! what opens the connection, and ends by itself. After [`FAILURES_UNTIL_DOWN`] failures in a row Redis counts as down:
+//! requests fail at once, except for one every min(failures x 50 ms, 2 s) that tries again.
 //!
 //! Not guaranteed: that a command is executed once. One whose connection broke is sent again, so what is sent must
 //! bear repetition.
@@ -21,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, Shared};
-use redis::{Cmd, ErrorKind, FromRedisValue, Pipeline, ScriptInvocation, ServerErrorKind};
+use redis::{Cmd, ErrorKind, FromRedisValue, ScriptInvocation, ServerErrorKind};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::config::{ConfigError, RedisEndpoint};
@@ -101,14 +100,6 @@ impl RedisClient {
     /// Redis's own; a time-out; or at once, when Redis is known to be down.
     pub async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
         self.request(|mut connection| async move { command.query_async(&mut connection).await }).await
-    }
-
-    /// Sends a pipeline. On a cluster, all its keys must share a hash tag.
-    ///
-    /// # Errors
-    /// As for [`query`](Self::query).
-    pub async fn pipeline<T: FromRedisValue>(&self, pipeline: &Pipeline) -> Result<T, RedisError> {
-        self.request(|mut connection| async move { pipeline.query_async(&mut connection).await }).await
     }
 
     /// Sends independent commands with keys of any shard, in one round trip (one a shard, on a cluster): what each answers.
