@@ -2,6 +2,7 @@
 //! no async, no clock; the time a thing happened is handed in. Anything above may call it; it calls nothing.
 
 pub mod aggregate;
+pub mod chain;
 pub mod coin;
 pub mod emotion;
 pub mod envelope;
@@ -10,8 +11,10 @@ pub mod memory;
 pub mod money;
 pub mod price;
 pub mod projection;
+pub mod swap;
 #[cfg(test)]
 mod testing;
+pub mod watch;
 
 pub use aggregate::{Aggregate, DecodeError, DomainEvent};
 pub use event::{Metadata, NewEvent, RecordedEvent, StreamId};

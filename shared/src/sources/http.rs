@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use chrono::DateTime;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use reqwest::Url;
 use tracing::{Instrument, Span, field};
 
@@ -58,6 +58,27 @@ pub(crate) struct Get<'a> {
     pub(crate) key: Option<(&'static str, &'a Secret)>,
 }
 
+/// A GET, or a POST where there is something to send.
+pub(crate) struct Exchange<'a> {
+    /// The name of the source.
+    pub(crate) service: &'a str,
+    /// The base, whose path and query may hold a key, and what is appended to its path.
+    pub(crate) base: &'a Url,
+    pub(crate) path: &'a str,
+    pub(crate) query: &'a [(&'a str, &'a str)],
+    /// Keys and what else a source wants to see.
+    pub(crate) headers: &'a [(&'static str, &'a Secret)],
+    /// What to send, as JSON.
+    pub(crate) json: Option<Bytes>,
+}
+
+/// What came back, where somebody answered who is neither broken nor wants to be left alone.
+#[derive(Debug, Clone)]
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Bytes,
+}
+
 impl HttpClient {
     /// A client that has not spoken to anybody yet.
     ///
@@ -83,26 +104,45 @@ impl HttpClient {
 
     /// The body of a successful answer.
     pub(crate) async fn get(&self, get: Get<'_>) -> Result<Bytes, SourceError> {
-        let mut url = get.base.clone();
-        url.set_path(&format!("{}{}", get.base.path().trim_end_matches('/'), get.path));
-        if !get.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(get.query);
+        let Get { service, base, path, query, key } = get;
+        let answered =
+            self.exchange(Exchange { service, base, path, query, headers: key.as_slice(), json: None }).await?;
+        if answered.status.is_success() {
+            Ok(answered.body)
+        } else {
+            Err(SourceError::Malformed(format!("HTTP {}", answered.status.as_u16())))
         }
+    }
+
+    /// An answer of any status but those that say to come again later: 408, 429 and 5xx are errors.
+    pub(crate) async fn exchange(&self, exchange: Exchange<'_>) -> Result<Answered, SourceError> {
+        let mut url = exchange.base.clone();
+        if !exchange.path.is_empty() {
+            url.set_path(&format!("{}{}", url.path().trim_end_matches('/'), exchange.path));
+        }
+        if !exchange.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(exchange.query);
+        }
+        let method = if exchange.json.is_some() { Method::POST } else { Method::GET };
         let span = tracing::info_span!(
             "upstream",
-            service = get.service,
-            method = "GET",
-            path = url.path(),
+            service = exchange.service,
+            %method,
+            // Not that of the base: it may hold a key.
+            path = exchange.path,
             status = field::Empty,
             elapsed_ms = field::Empty,
         );
         let started = tokio::time::Instant::now();
-        let mut request = self.client.get(url);
-        if let Some((name, key)) = get.key {
+        let mut request = self.client.request(method, url);
+        for (name, key) in exchange.headers {
             let mut value = HeaderValue::from_str(key.expose())
                 .map_err(|_| SourceError::Malformed("its key holds characters that no header can".to_owned()))?;
             value.set_sensitive(true);
-            request = request.header(name, value);
+            request = request.header(*name, value);
+        }
+        if let Some(json) = exchange.json {
+            request = request.header(http::header::CONTENT_TYPE, "application/json").body(json);
         }
         let result = self.send(request).instrument(span.clone()).await;
         span.record("elapsed_ms", u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
@@ -112,13 +152,13 @@ impl HttpClient {
         result
     }
 
-    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Bytes, SourceError> {
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answered, SourceError> {
         let failed = |error: reqwest::Error| self.failed(&error);
         let mut response = request.send().await.map_err(failed)?;
         let status = response.status();
         Span::current().record("status", status.as_u16());
-        if !status.is_success() {
-            return Err(refused(status, response.headers(), self.clock.now()));
+        if let Some(refusal) = refused(status, response.headers(), self.clock.now()) {
+            return Err(refusal);
         }
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -127,7 +167,7 @@ impl HttpClient {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(body.freeze())
+        Ok(Answered { status, body: body.freeze() })
     }
 
     fn failed(&self, error: &reqwest::Error) -> SourceError {
@@ -151,12 +191,13 @@ fn cause(error: &reqwest::Error) -> String {
     deepest.map_or_else(|| kind.to_owned(), |deepest| format!("{kind}: {deepest}"))
 }
 
-fn refused(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> SourceError {
+/// Why to come again later, where the status says so.
+fn refused(status: StatusCode, headers: &HeaderMap, now: Timestamp) -> Option<SourceError> {
     match status {
-        StatusCode::TOO_MANY_REQUESTS => SourceError::RateLimited { retry_after: retry_after(headers, now) },
-        StatusCode::REQUEST_TIMEOUT => SourceError::Unavailable("HTTP 408".to_owned()),
-        _ if status.is_server_error() => SourceError::Unavailable(format!("HTTP {}", status.as_u16())),
-        _ => SourceError::Malformed(format!("HTTP {}", status.as_u16())),
+        StatusCode::TOO_MANY_REQUESTS => Some(SourceError::RateLimited { retry_after: retry_after(headers, now) }),
+        StatusCode::REQUEST_TIMEOUT => Some(SourceError::Unavailable("HTTP 408".to_owned())),
+        _ if status.is_server_error() => Some(SourceError::Unavailable(format!("HTTP {}", status.as_u16()))),
+        _ => None,
     }
 }
 

@@ -1,8 +1,10 @@
 //! The world outside: whoever is asked for prices, quotes and chains. Each call has a deadline and a breaker.
 
+pub mod chains;
 pub mod http;
 pub mod issuer;
 pub mod prices;
+pub mod quotes;
 
 use std::time::Duration;
 
