@@ -1,5 +1,8 @@
 //! Chains: one adapter trait for every kind, over nodes that may fail, lag or lie.
 
 pub mod adapter;
+#[cfg(feature = "evm")]
+pub mod evm;
+pub(crate) mod rpc;
 
 pub use adapter::*;

@@ -1,0 +1,1 @@
+//! Several fake nodes as one.
