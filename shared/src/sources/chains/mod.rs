@@ -3,6 +3,7 @@
 pub mod adapter;
 #[cfg(feature = "evm")]
 pub mod evm;
+mod follow;
 pub(crate) mod rpc;
 
 pub use adapter::*;

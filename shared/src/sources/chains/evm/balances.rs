@@ -1,0 +1,192 @@
+//! Balances: any number of them in one request.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+
+use ethers::abi::{AbiDecode, AbiEncode};
+use ethers::types::{Address, Bytes, U64, U256};
+use ethers::utils::id;
+use serde_json::{Value, json};
+
+use super::Evm;
+use super::address::parse_address;
+use super::client::EthCall;
+use crate::domain::chain::Amount;
+use crate::sources::SourceError;
+use crate::sources::chains::rpc::{RpcError, Session, decode};
+use crate::sources::chains::{Balance, BalanceQuery, ChainError};
+
+/// Calls in one request: what most providers take.
+const BATCH: usize = 100;
+/// Tokens whose names are kept.
+const TOKENS: usize = 2000;
+/// The longest symbol that is shown.
+const LONGEST_SYMBOL: usize = 32;
+
+/// What a token calls itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Described {
+    decimals: u8,
+    symbol: String,
+}
+
+/// What tokens call themselves: it does not change.
+#[derive(Default)]
+pub(super) struct Tokens(Mutex<HashMap<Address, Described>>);
+
+impl Tokens {
+    fn get(&self, token: Address) -> Option<Described> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&token).cloned()
+    }
+
+    fn keep(&self, token: Address, described: Described) {
+        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if tokens.len() >= TOKENS {
+            tokens.clear();
+        }
+        tokens.insert(token, described);
+    }
+}
+
+/// Whose, of which token.
+type Query = (Address, Option<Address>);
+
+/// The balance of each of `queries`, in their order.
+pub(super) async fn balances(evm: &Evm, queries: &[BalanceQuery]) -> Vec<Result<Balance, ChainError>> {
+    let parsed: Vec<Result<Query, ChainError>> = queries.iter().map(parse).collect();
+    let asked: Vec<Query> = parsed.iter().filter_map(|query| query.as_ref().ok()).copied().collect();
+    let found = match read(evm, &asked).await {
+        Ok(found) => found,
+        Err(error) => {
+            let error = evm.nodes.error(error);
+            return parsed.into_iter().map(|query| query.and_then(|_| Err(error.clone()))).collect();
+        }
+    };
+    let mut amounts = found.units.into_iter();
+    parsed
+        .into_iter()
+        .map(|query| {
+            let (_, token) = query?;
+            let units = amounts.next().flatten();
+            let amount =
+                match token {
+                    None => units.map(|units| evm.coin(units)),
+                    Some(token) => units
+                        .zip(evm.tokens.get(token))
+                        .map(|(units, Described { decimals, symbol })| Amount { units, decimals, symbol }),
+                };
+            let amount = amount.ok_or_else(|| ChainError::Invalid("there is no token at that address".to_owned()))?;
+            Ok(Balance { amount, block: found.block })
+        })
+        .collect()
+}
+
+fn parse(query: &BalanceQuery) -> Result<Query, ChainError> {
+    Ok((parse_address(&query.address)?, query.token.as_deref().map(parse_address).transpose()?))
+}
+
+/// What nodes must agree on.
+#[derive(Debug, PartialEq)]
+struct Found {
+    block: u64,
+    /// `None`: there is no such token.
+    units: Vec<Option<U256>>,
+}
+
+async fn read(evm: &Evm, queries: &[Query]) -> Result<Found, RpcError> {
+    if queries.is_empty() {
+        return Ok(Found { block: 0, units: vec![] });
+    }
+    if evm.nodes.quorum() > 1 {
+        // Who is asked at the same block must say the same.
+        let block = evm.nodes.common_head().await?;
+        return evm.nodes.agree(|session| async move { ask(evm, &session, queries, Some(block)).await }).await;
+    }
+    evm.nodes.read(|session| async move { ask(evm, &session, queries, None).await }).await
+}
+
+/// Asks one node: at `block`, or at its newest one.
+async fn ask(evm: &Evm, session: &Session, queries: &[Query], block: Option<u64>) -> Result<Found, RpcError> {
+    let at = block.map_or_else(|| "latest".to_owned(), |block| format!("{block:#x}"));
+    let unknown: HashSet<Address> =
+        queries.iter().filter_map(|(_, token)| *token).filter(|token| evm.tokens.get(*token).is_none()).collect();
+    let unknown: Vec<Address> = unknown.into_iter().collect();
+    let mut calls = vec![("eth_blockNumber", json!([]))];
+    calls.extend(queries.iter().map(|query| balance_call(*query, &at)));
+    for token in &unknown {
+        calls.extend(
+            ["decimals()", "symbol()"].map(|name| ("eth_call", EthCall::new(*token, selector(name)).params(&at))),
+        );
+    }
+    let mut answers = vec![];
+    for batch in calls.chunks(BATCH) {
+        answers.extend(session.batch(batch).await?);
+    }
+    let mut answers = answers.into_iter();
+    let mut next =
+        || answers.next().unwrap_or_else(|| Err(SourceError::Malformed("an answer is missing".to_owned()).into()));
+    let head = decode::<U64>(&*next()?)?.as_u64();
+    let mut units = vec![];
+    for (_, token) in queries {
+        units.push(match (token, next()) {
+            (None, answer) => Some(decode::<U256>(&*answer?)?),
+            // A contract's word of 32 bytes; what is no token answers nothing, or reverts.
+            (Some(_), Ok(answer)) => U256::decode(decode::<Bytes>(&answer)?).ok(),
+            (Some(_), Err(RpcError::Answer(_))) => None,
+            (Some(_), Err(error)) => return Err(error),
+        });
+    }
+    for token in unknown {
+        let [decimals, symbol] =
+            [next(), next()].map(|answer| answer.ok().and_then(|answer| decode::<Bytes>(&answer).ok()));
+        let decimals = decimals.and_then(|bytes| U256::decode(bytes).ok()).and_then(|number| u8::try_from(number).ok());
+        if let Some(decimals) = decimals {
+            let symbol = symbol.and_then(|bytes| readable_symbol(&bytes)).unwrap_or_else(|| "?".to_owned());
+            evm.tokens.keep(token, Described { decimals, symbol });
+        }
+    }
+    Ok(Found { block: block.unwrap_or(head), units })
+}
+
+fn balance_call((owner, token): Query, at: &str) -> (&'static str, Value) {
+    match token {
+        None => ("eth_getBalance", json!([owner, at])),
+        Some(token) => {
+            let data = [selector("balanceOf(address)"), owner.encode()].concat();
+            ("eth_call", EthCall::new(token, data).params(at))
+        }
+    }
+}
+
+/// The first four bytes that a call of a function begins with.
+pub(super) fn selector(signature: &str) -> Vec<u8> {
+    id(signature).to_vec()
+}
+
+/// A symbol is a string; of old tokens, 32 bytes. What cannot be shown is left out.
+fn readable_symbol(bytes: &[u8]) -> Option<String> {
+    let text = String::decode(bytes).ok().or_else(|| {
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        (bytes.len() == 32).then(|| String::from_utf8(bytes[..end].to_vec()).ok()).flatten()
+    })?;
+    let shown: String = text.trim().chars().filter(|character| !character.is_control()).take(LONGEST_SYMBOL).collect();
+    (!shown.is_empty()).then_some(shown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_symbol_is_a_string_or_32_bytes() {
+        assert_eq!(readable_symbol(&"USDC".to_owned().encode()).unwrap(), "USDC");
+        let mut old = b"MKR".to_vec();
+        old.resize(32, 0);
+        assert_eq!(readable_symbol(&old).unwrap(), "MKR");
+        assert_eq!(readable_symbol(&"A\nB".to_owned().encode()).unwrap(), "AB");
+        assert_eq!(readable_symbol(&"x".repeat(1000).encode()).unwrap().len(), LONGEST_SYMBOL);
+        for bytes in [&[][..], &[0; 32], &[0xff; 32], b"MKR"] {
+            assert_eq!(readable_symbol(bytes), None);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Transactions: what became of one, and handing one in.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::DateTime;
+use ethers::types::{Bytes, H256, U64, U256};
+use serde_json::{Value, json};
+
+use super::Evm;
+use super::address::{checksummed, parse_hash};
+use super::protocol::{Header, Receipt, Transaction, hex, take};
+use crate::domain::chain::Block;
+use crate::platform::clock::Timestamp;
+use crate::sources::SourceError;
+use crate::sources::chains::rpc::{ErrorObject, RpcError, Session, decode};
+use crate::sources::chains::{ChainError, ChainTransaction, SignedTransaction, TransactionStatus};
+
+/// What became of the transaction called `hash`. A node that does not know it is not believed while another one may.
+pub(super) async fn get(evm: &Evm, hash: &str) -> Result<Option<ChainTransaction>, ChainError> {
+    let hash = parse_hash(hash)?;
+    let unknown = AtomicBool::new(false);
+    let asked = evm.nodes.read(|session| async {
+        match ask(evm, session, hash).await? {
+            Some(transaction) => Ok(transaction),
+            None => {
+                unknown.store(true, Ordering::Relaxed);
+                Err(SourceError::Unavailable("it does not know the transaction".to_owned()).into())
+            }
+        }
+    });
+    match asked.await {
+        Ok(transaction) => Ok(Some(transaction)),
+        Err(RpcError::Source(_)) if unknown.load(Ordering::Relaxed) => Ok(None),
+        Err(error) => Err(evm.nodes.error(error)),
+    }
+}
+
+async fn ask(evm: &Evm, session: Session, hash: H256) -> Result<Option<ChainTransaction>, RpcError> {
+    let calls = [
+        ("eth_getTransactionByHash", json!([hash])),
+        ("eth_getTransactionReceipt", json!([hash])),
+        ("eth_blockNumber", json!([])),
+    ];
+    let [transaction, receipt, head] = take(session.batch(&calls).await?)?;
+    let Some(transaction) = decode::<Option<Transaction>>(&*transaction?)? else { return Ok(None) };
+    let receipt = match receipt {
+        Ok(receipt) => decode::<Option<Receipt>>(&receipt)?,
+        // Some nodes have no receipt of what waits, and say so with an error.
+        Err(RpcError::Answer(_)) => None,
+        Err(error) => return Err(error),
+    };
+    let head = decode::<U64>(&*head?)?.as_u64();
+    let timestamp = match &receipt {
+        Some(receipt) => timestamp(&session, receipt.block_hash).await?,
+        None => None,
+    };
+    Ok(Some(described(evm, hash, &transaction, receipt.as_ref(), head, timestamp)))
+}
+
+async fn timestamp(session: &Session, block: H256) -> Result<Option<Timestamp>, RpcError> {
+    let header: Option<Header> = session.call("eth_getBlockByHash", json!([block, false])).await?;
+    let seconds = header.and_then(|header| i64::try_from(header.timestamp).ok());
+    Ok(seconds.and_then(|seconds| DateTime::from_timestamp(seconds, 0)))
+}
+
+fn described(
+    evm: &Evm,
+    hash: H256,
+    transaction: &Transaction,
+    receipt: Option<&Receipt>,
+    head: u64,
+    timestamp: Option<Timestamp>,
+) -> ChainTransaction {
+    let failed = receipt.is_some_and(|receipt| receipt.status == Some(U64::zero()));
+    let status = match receipt {
+        None => TransactionStatus::Pending,
+        Some(_) if failed => TransactionStatus::Failed,
+        Some(_) => TransactionStatus::Succeeded,
+    };
+    ChainTransaction {
+        hash: hex(hash),
+        status,
+        block: receipt.map(|receipt| Block { number: receipt.block_number.as_u64(), hash: hex(receipt.block_hash) }),
+        // A head that is told from before the receipt is at least the receipt's block.
+        confirmations: receipt.map_or(0, |receipt| head.saturating_sub(receipt.block_number.as_u64()) + 1),
+        timestamp,
+        from: checksummed(transaction.from),
+        to: transaction.to.map(checksummed),
+        value: Some(evm.coin(transaction.value)),
+        fee: receipt.and_then(fee).map(|units| evm.coin(units)),
+        nonce: Some(transaction.nonce.as_u64()),
+        error: failed.then(|| "execution failed".to_owned()),
+    }
+}
+
+/// What was paid in all: for gas, for blobs, and for the chain below.
+fn fee(receipt: &Receipt) -> Option<U256> {
+    let gas = receipt.gas_used.checked_mul(receipt.effective_gas_price?)?;
+    let blobs = receipt.blob_gas_used.unwrap_or_default().checked_mul(receipt.blob_gas_price.unwrap_or_default())?;
+    gas.checked_add(blobs)?.checked_add(receipt.l1_fee.unwrap_or_default())
+}
+
+/// Hands a transaction in. Nonce and sending go to the same node: another one may know less of the sender.
+pub(super) async fn send(evm: &Evm, signed: &SignedTransaction) -> Result<(), ChainError> {
+    let hash = parse_hash(&signed.hash)?;
+    let sent = evm.nodes.run(|session| async move {
+        let calls = [("eth_getTransactionCount", json!([signed.from, "latest"])), known(hash)];
+        let [count, before] = take(session.batch(&calls).await?)?;
+        if !decode::<Value>(&*before?)?.is_null() {
+            return Ok(());
+        }
+        let next = decode::<U64>(&*count?)?.as_u64();
+        if signed.nonce.is_some_and(|nonce| nonce < next) {
+            let nonce = signed.nonce.unwrap_or_default();
+            let problem = format!("its nonce {nonce} was used by another transaction: the next one is {next}");
+            return Err(RpcError::Answer(ErrorObject { code: -32000, message: problem, data: None }));
+        }
+        let raw = Bytes::from(signed.bytes.clone());
+        match session.call::<H256>("eth_sendRawTransaction", json!([raw])).await {
+            Ok(told) if told == hash => Ok(()),
+            Ok(told) => Err(SourceError::Malformed(format!("it calls the transaction {told:?}")).into()),
+            Err(RpcError::Answer(error)) if says_known(&error.message) => Ok(()),
+            Err(error @ RpcError::Answer(_)) => {
+                // It may have been taken, and mined, in the meantime.
+                let [after] = take(session.batch(&[known(hash)]).await?)?;
+                if decode::<Value>(&*after?)?.is_null() { Err(error) } else { Ok(()) }
+            }
+            Err(error) => Err(error),
+        }
+    });
+    sent.await.map_err(|error| evm.nodes.error(error))
+}
+
+fn known(hash: H256) -> (&'static str, Value) {
+    ("eth_getTransactionByHash", json!([hash]))
+}
+
+/// What nodes say of a transaction that they have.
+fn says_known(message: &str) -> bool {
+    let message = message.to_ascii_lowercase();
+    ["already known", "already imported", "alreadyknown", "already exists", "already in mempool"]
+        .iter()
+        .any(|words| message.contains(words))
+        || message.starts_with("known transaction")
+}
