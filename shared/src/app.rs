@@ -8,6 +8,8 @@ use crate::platform::config::{ConfigError, Database, StoreConfig, Vars};
 use crate::platform::telemetry::{self, TelemetryConfig};
 use crate::store::{Store, StoreError};
 
+#[cfg(any(feature = "graphql", feature = "aws"))]
+mod chains;
 mod events;
 #[cfg(feature = "local")]
 mod local;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use reqwest::Url;
 
+use super::chains::ChainParts;
 use super::prices::Shared;
 use super::redis::Redis;
 use super::{StartError, store};
@@ -15,6 +16,7 @@ use crate::faces::http::Http;
 use crate::limits::{FallbackLimiter, MemoryLimiter, RateLimiter};
 use crate::platform::auth::Verifier;
 use crate::platform::config::{AuthConfig, HttpConfig, LimitsConfig, Vars};
+use crate::services::chains::ChainReader;
 use crate::services::context::Contexts;
 use crate::services::emotion::Emotions;
 use crate::services::memory::Memories;
@@ -41,13 +43,15 @@ pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     limiter: Arc<dyn RateLimiter>,
     pub(super) shared: Shared,
+    pub(super) chains: ChainParts,
 }
 
 impl Parts {
     pub(super) async fn new(vars: &Vars, auth: AuthConfig) -> Result<Self, StartError> {
         let redis = Redis::from_vars(vars)?;
         let shared = Shared::new(vars, redis.as_ref())?;
-        Ok(Self { auth, store: store(vars).await?, limiter: limiter(redis.as_ref(), &shared.breakers), shared })
+        let chains = ChainParts::new(vars, &shared.clock, &shared.breakers)?;
+        Ok(Self { auth, store: store(vars).await?, limiter: limiter(redis.as_ref(), &shared.breakers), shared, chains })
     }
 
     /// The router, its commands going to `events`.
@@ -59,6 +63,8 @@ impl Parts {
         let services = Services {
             emotions: Emotions::new(events.clone(), clock.clone()),
             memories: Memories::new(events, self.store.clone(), clock.clone()),
+            chains: ChainReader::new(self.chains.chains.clone()),
+            quotes: self.chains.quotes(vars, &self.shared)?,
             context: Contexts::new(prices.clone(), self.shared.coins.clone(), clock.clone()),
             prices,
             feed,

@@ -4,6 +4,7 @@
 pub mod admin;
 mod call;
 pub mod catalogue;
+pub mod chains;
 pub mod consume;
 pub mod context;
 pub mod emotion;

@@ -1,7 +1,35 @@
-//! Swap quotes. The request is checked here; the sources that answer it do not exist yet, and so the answer is that
-//! they are unavailable.
+//! Swap quotes: everybody who knows the chain is asked at once, and who pays most, after what the transaction costs, wins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use primitive_types::U256;
+use tokio::time::timeout;
 
 use super::Error;
+use super::chains::units;
+use crate::breaker::{BreakerError, Breakers, CircuitBreaker, Options};
+use crate::domain::swap::{BPS, min_amount_out, share};
+use crate::platform::clock::{Clock, Timestamp, after};
+use crate::sources::SourceError;
+use crate::sources::chains::{ChainAdapter, Chains};
+use crate::sources::quotes::{
+    GasCost, Hop, QuoteError, QuoteSource, SourceQuote, Swap, Token, Tokens, UnsignedTransaction,
+};
+
+/// For all sources together.
+const DEADLINE: Duration = Duration::from_secs(5);
+/// How long a quote may be acted on: prices move with every block.
+const HOLDS: Duration = Duration::from_secs(30);
+
+/// The use case of swap quotes.
+pub struct Quotes {
+    chains: Arc<Chains>,
+    tokens: Arc<dyn Tokens>,
+    sources: Vec<(Arc<dyn QuoteSource>, Arc<CircuitBreaker>)>,
+    clock: Arc<dyn Clock>,
+}
 
 /// A swap that a caller wants a quote for.
 #[derive(Debug, Clone)]
@@ -16,30 +44,184 @@ pub struct SwapRequest {
     pub amount: String,
     /// The slippage to allow for, in hundredths of a percent: 0 to 10,000.
     pub slippage_bps: i32,
+    /// Who would sign and receive; without them there is no transaction to sign.
+    pub recipient: Option<String>,
 }
 
-/// Asks for quotes. None can be given until a quote source exists, hence the type of the answer.
-///
-/// # Errors
-/// [`Error::Invalid`] for a request that makes no sense; [`Error::Unavailable`] for every other.
-pub fn swap_quote(request: &SwapRequest) -> Result<std::convert::Infallible, Error> {
-    for (name, text) in [("chain", &request.chain), ("fromToken", &request.from_token), ("toToken", &request.to_token)]
-    {
-        if text.trim().is_empty() || text.len() > 128 {
-            return Err(Error::Invalid(format!("{name} must have 1 to 128 characters")));
+/// The best of all quotes, and the others.
+#[derive(Debug, Clone)]
+pub struct BestQuote {
+    /// Who gave it.
+    pub source: &'static str,
+    /// How much is sold, in base units.
+    pub amount_in: U256,
+    /// The quote.
+    pub quote: SourceQuote,
+    /// The least that is taken, by the slippage that was asked for.
+    pub min_amount_out: U256,
+    /// Until when it may be acted on.
+    pub expires_at: Timestamp,
+    /// What each source said, the best first.
+    pub answers: Vec<SourceAnswer>,
+}
+
+/// What a source said.
+#[derive(Debug, Clone)]
+pub struct SourceAnswer {
+    /// Who.
+    pub source: &'static str,
+    /// Its quote, or why there is none.
+    pub outcome: Result<Offer, QuoteError>,
+}
+
+/// A quote, and what is left of it.
+#[derive(Debug, Clone)]
+pub struct Offer {
+    /// The quote.
+    pub quote: SourceQuote,
+    /// What is left after the transaction is paid for, where that could be told.
+    pub net_amount_out: Option<U256>,
+}
+
+impl Quotes {
+    /// Quotes by `sources`, each behind its breaker.
+    pub fn new(
+        chains: Arc<Chains>,
+        tokens: Arc<dyn Tokens>,
+        sources: impl IntoIterator<Item = (Arc<dyn QuoteSource>, Options)>,
+        clock: Arc<dyn Clock>,
+        breakers: &Breakers,
+    ) -> Self {
+        let guarded = |(source, options)| (source, breakers.get(&options));
+        Self { chains, tokens, sources: sources.into_iter().map(guarded).collect(), clock }
+    }
+
+    /// Asks everybody.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a request that makes no sense; [`Error::NotFound`], where everybody answered and nobody
+    /// offers the swap; [`Error::Unavailable`], where nobody offers it and somebody did not answer.
+    pub async fn quote(&self, request: &SwapRequest) -> Result<BestQuote, Error> {
+        let swap = self.swap(request)?;
+        let asked = self.sources.iter().filter(|(source, _)| source.serves(&swap.chain));
+        let answers = join_all(asked.map(|(source, breaker)| ask(source.as_ref(), breaker, &swap)));
+        // A cost that is not known in time only makes the comparison poorer.
+        let cost = timeout(DEADLINE, self.tokens.gas_cost(&swap.chain, &swap.to));
+        let (answers, cost) = join(answers, cost).await;
+        let answers = ranked(answers, cost.unwrap_or_default());
+        let Some(SourceAnswer { source, outcome: Ok(best) }) = answers.first() else {
+            return Err(nothing(&swap, &answers));
+        };
+        Ok(BestQuote {
+            source,
+            amount_in: swap.amount,
+            quote: best.quote.clone(),
+            min_amount_out: min_amount_out(best.quote.amount_out, swap.slippage_bps),
+            expires_at: after(self.clock.now(), HOLDS),
+            answers,
+        })
+    }
+
+    fn swap(&self, request: &SwapRequest) -> Result<Swap, Error> {
+        let adapter = self.chains.find(&request.chain)?.as_ref();
+        let slippage = u16::try_from(request.slippage_bps).ok().filter(|bps| *bps <= BPS);
+        let swap = Swap {
+            chain: adapter.chain().clone(),
+            from: self.token(adapter, "fromToken", &request.from_token)?,
+            to: self.token(adapter, "toToken", &request.to_token)?,
+            amount: units("amount", &request.amount)?,
+            slippage_bps: slippage.ok_or_else(|| Error::Invalid(format!("slippageBps must be between 0 and {BPS}")))?,
+            recipient: request.recipient.as_deref().map(|address| adapter.check_address(address)).transpose()?,
+        };
+        if swap.amount.is_zero() {
+            return Err(Error::Invalid("amount must be more than 0".to_owned()));
         }
+        if swap.from == swap.to {
+            return Err(Error::Invalid("fromToken and toToken are the same".to_owned()));
+        }
+        Ok(swap)
     }
-    // 2^256 has 78 digits.
-    let digits = &request.amount;
-    if digits.is_empty()
-        || digits.len() > 78
-        || !digits.bytes().all(|byte| byte.is_ascii_digit())
-        || digits.bytes().all(|byte| byte == b'0')
-    {
-        return Err(Error::Invalid("amount must be a positive integer in the token's base units".to_owned()));
+
+    /// A token by symbol or address.
+    fn token(&self, adapter: &dyn ChainAdapter, field: &str, text: &str) -> Result<Token, Error> {
+        let text = text.trim();
+        if let Some(token) = self.tokens.by_symbol(adapter.chain(), text) {
+            return Ok(token);
+        }
+        adapter.check_address(text).map(Token::Contract).map_err(|error| {
+            let chain = &adapter.chain().name;
+            Error::Invalid(format!("{field}: {error}; nor is it a symbol that is known on {chain}"))
+        })
     }
-    if !(0..=10_000).contains(&request.slippage_bps) {
-        return Err(Error::Invalid("slippageBps must be between 0 and 10000".to_owned()));
+}
+
+async fn ask(
+    source: &dyn QuoteSource,
+    breaker: &CircuitBreaker,
+    swap: &Swap,
+) -> (&'static str, Result<SourceQuote, QuoteError>) {
+    // To say no is an answer.
+    let answered = |error: &BreakerError<QuoteError>| matches!(error, BreakerError::Failed(QuoteError::NoRoute(_)));
+    let quote = timeout(DEADLINE, breaker.call_filtered(source.quote(swap), answered)).await;
+    let quote = match quote {
+        Err(_) => Err(SourceError::TimedOut(DEADLINE).into()),
+        Ok(Ok(quote)) if quote.amount_out.is_zero() => Err(QuoteError::NoRoute("it pays nothing".to_owned())),
+        Ok(outcome) => outcome.map_err(QuoteError::from),
+    };
+    (source.name(), quote)
+}
+
+impl From<BreakerError<Self>> for QuoteError {
+    fn from(error: BreakerError<Self>) -> Self {
+        Self::Source(match error {
+            BreakerError::Failed(error) => return error,
+            BreakerError::Open { retry_after } => SourceError::CircuitOpen { retry_after },
+            BreakerError::Busy => SourceError::CircuitOpen { retry_after: Duration::from_secs(1) },
+            BreakerError::TimedOut(limit) => SourceError::TimedOut(limit),
+        })
     }
-    Err(Error::Unavailable { service: "swap-quotes".to_owned(), retry_after: None })
+}
+
+/// The offers, the best first, then who offers nothing.
+fn ranked(answers: Vec<(&'static str, Result<SourceQuote, QuoteError>)>, cost: Option<GasCost>) -> Vec<SourceAnswer> {
+    // Who does not say how much work it is gets no advantage from it.
+    let most = answers.iter().filter_map(|(_, outcome)| outcome.as_ref().ok()?.gas).max();
+    let offer = |quote: SourceQuote| {
+        let gas = quote.gas.or(most);
+        let net = gas.zip(cost).map(|(gas, cost)| quote.amount_out.saturating_sub(in_token(gas, cost)));
+        Offer { quote, net_amount_out: net }
+    };
+    let mut ranked: Vec<_> =
+        answers.into_iter().map(|(source, outcome)| SourceAnswer { source, outcome: outcome.map(offer) }).collect();
+    let worth = |answer: &SourceAnswer| {
+        let offer = answer.outcome.as_ref().ok()?;
+        Some((offer.net_amount_out.unwrap_or(offer.quote.amount_out), offer.quote.amount_out))
+    };
+    ranked.sort_by_key(|answer| std::cmp::Reverse(worth(answer)));
+    ranked
+}
+
+fn in_token(gas: u64, cost: GasCost) -> U256 {
+    share(cost.price.saturating_mul(gas.into()), cost.numerator, cost.denominator)
+}
+
+fn nothing(swap: &Swap, answers: &[SourceAnswer]) -> Error {
+    let reasons: Vec<_> = answers
+        .iter()
+        .filter_map(|answer| Some(format!("{}: {}", answer.source, answer.outcome.as_ref().err()?)))
+        .collect();
+    let unanswered = answers.iter().find_map(|answer| match &answer.outcome {
+        Err(QuoteError::Source(error)) => Some(error),
+        _ => None,
+    });
+    match unanswered {
+        Some(error) => {
+            tracing::warn!(chain = swap.chain.name, reasons = reasons.join("; "), "nobody quotes a swap");
+            Error::Unavailable { service: "swap-quotes".to_owned(), retry_after: error.retry_after() }
+        }
+        None if answers.is_empty() => {
+            Error::NotFound(format!("nobody is known who quotes swaps on {}", swap.chain.name))
+        }
+        None => Error::NotFound(format!("nobody offers this swap: {}", reasons.join("; "))),
+    }
 }

@@ -4,6 +4,7 @@
 //! nothing but an [`Operation`] that was: the schema itself is private to this module.
 
 mod admission;
+mod chains;
 mod connection;
 mod directives;
 mod errors;
@@ -15,6 +16,7 @@ mod proportion;
 mod query;
 mod rules;
 mod subscription;
+mod swaps;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -36,10 +38,12 @@ use self::subscription::Subscription;
 use crate::bus::feed::Feed;
 use crate::faces::error::ApiError;
 use crate::limits::Charge;
+use crate::services::chains::ChainReader;
 use crate::services::context::Contexts;
 use crate::services::emotion::Emotions;
 use crate::services::memory::Memories;
 use crate::services::prices::Prices;
+use crate::services::quotes::Quotes;
 use crate::services::{Call, Error};
 
 /// What the schema's fields ask.
@@ -52,6 +56,10 @@ pub struct Services {
     pub memories: Memories,
     /// Contexts.
     pub context: Contexts,
+    /// Chains.
+    pub chains: ChainReader,
+    /// Swap quotes.
+    pub quotes: Quotes,
     /// What subscriptions listen to.
     pub feed: Feed,
 }

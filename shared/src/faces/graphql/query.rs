@@ -5,17 +5,18 @@ use std::sync::atomic::Ordering;
 use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
 
+use super::chains::{Balance, Chain, ChainTransaction, FeeEstimate, TransactionInput};
 use super::connection::Connection;
 use super::directives::{Role, auth, cacheControl, rateLimit};
 use super::loader::PriceLoader;
 use super::mcp::MCPContext;
-use super::types::{EmotionState, Memory, Price, PricePoint, PriceResult, SwapInput, SwapQuote};
+use super::swaps::{SwapInput, SwapQuote};
+use super::types::{EmotionState, Memory, Price, PricePoint, PriceResult};
 use super::{Incomplete, call, services};
 use crate::domain::coin::Coin;
 use crate::services::Error;
 use crate::services::memory::MemoryFilter;
 use crate::services::prices::{HistoryFilter, MAX_COINS};
-use crate::services::quotes::{SwapRequest, swap_quote};
 
 /// What can be asked.
 pub(super) struct Query;
@@ -80,12 +81,45 @@ impl Query {
         Ok(Connection::new(page))
     }
 
-    /// The best of all quotes for a swap.
-    #[expect(clippy::unused_async, reason = "a resolver is async; its sources will be")]
-    #[graphql(directive = auth::apply(Role::User))]
-    async fn defi_swap_quote(&self, input: SwapInput) -> Result<SwapQuote, Error> {
-        let SwapInput { chain, from_token, to_token, amount, slippage_bps } = input;
-        match swap_quote(&SwapRequest { chain, from_token, to_token, amount, slippage_bps })? {}
+    /// The best of all quotes for a swap. Everybody who knows the chain is asked at once.
+    #[graphql(directive = auth::apply(Role::User), directive = rateLimit::apply(60, 60))]
+    async fn defi_swap_quote(&self, ctx: &Context<'_>, input: SwapInput) -> Result<SwapQuote, Error> {
+        Ok(services(ctx)?.quotes.quote(&input.into()).await?.into())
+    }
+
+    /// The chains that can be asked.
+    async fn chains(&self, ctx: &Context<'_>) -> Result<Vec<Chain>, Error> {
+        Ok(services(ctx)?.chains.all().map(Chain::from).collect())
+    }
+
+    /// What an address has of a token, or of the chain's own coin.
+    #[graphql(directive = rateLimit::apply(100, 60))]
+    async fn balance(
+        &self,
+        ctx: &Context<'_>,
+        chain: String,
+        address: String,
+        token: Option<String>,
+    ) -> Result<Balance, Error> {
+        Ok(services(ctx)?.chains.balance(&chain, &address, token.as_deref()).await?.into())
+    }
+
+    /// What became of a transaction, as the chain's nodes tell it.
+    #[graphql(directive = rateLimit::apply(100, 60))]
+    async fn transaction(&self, ctx: &Context<'_>, chain: String, hash: String) -> Result<ChainTransaction, Error> {
+        let (chain, transaction) = services(ctx)?.chains.transaction(&chain, &hash).await?;
+        Ok(ChainTransaction::new(&chain, transaction))
+    }
+
+    /// What a transaction would cost, at three speeds.
+    #[graphql(directive = rateLimit::apply(100, 60))]
+    async fn estimate_fee(
+        &self,
+        ctx: &Context<'_>,
+        chain: String,
+        transaction: TransactionInput,
+    ) -> Result<FeeEstimate, Error> {
+        Ok(services(ctx)?.chains.estimate_fee(&chain, &transaction.into()).await?.into())
     }
 
     /// The caller's emotion.

@@ -10,17 +10,21 @@ use serde_json::json;
 
 use super::rules::Rules;
 use super::{Graph, Operation, Services};
+use crate::breaker::Breakers;
 use crate::bus::feed::Feed;
 use crate::cache::{Cache, MemoryTier};
 use crate::platform::auth::{Principal, Role};
 use crate::platform::clock::{Clock, SystemClock};
 use crate::services::Call;
+use crate::services::chains::ChainReader;
 use crate::services::context::Contexts;
 use crate::services::emotion::Emotions;
 use crate::services::fake_store::FakeStore;
 use crate::services::memory::Memories;
 use crate::services::prices::{PriceCache, Prices};
+use crate::services::quotes::Quotes;
 use crate::sources::prices::OrderedSources;
+use crate::sources::quotes::NoTokens;
 
 struct Fixture {
     graph: Graph,
@@ -39,7 +43,9 @@ fn fixture(production: bool) -> Fixture {
     let services = Services {
         emotions: Emotions::new(store.clone(), clock.clone()),
         memories: Memories::new(store.clone(), store.clone(), clock.clone()),
-        context: Contexts::new(prices.clone(), vec![], clock),
+        context: Contexts::new(prices.clone(), vec![], clock.clone()),
+        chains: ChainReader::new(Arc::default()),
+        quotes: Quotes::new(Arc::default(), Arc::new(NoTokens), [], clock.clone(), &Breakers::new(clock)),
         prices,
         feed: Feed::default(),
     };

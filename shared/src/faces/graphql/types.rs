@@ -1,6 +1,6 @@
 //! The schema's types, each made from what a service returns.
 
-use async_graphql::{ID, InputObject, SimpleObject, Union};
+use async_graphql::{ID, SimpleObject, Union};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
@@ -223,41 +223,4 @@ impl From<services::memory::Memory> for Memory {
     fn from(memory: services::memory::Memory) -> Self {
         Self { id: memory.id.into(), content: memory.content, created_at: memory.created_at }
     }
-}
-
-/// A swap to be quoted.
-#[derive(InputObject)]
-pub(super) struct SwapInput {
-    /// The chain's name or CAIP-2 id.
-    pub(super) chain: String,
-    /// The token to sell.
-    pub(super) from_token: String,
-    /// The token to buy.
-    pub(super) to_token: String,
-    /// How much to sell, in base units.
-    pub(super) amount: String,
-    /// The slippage to allow for, in hundredths of a percent.
-    #[graphql(default = 50)]
-    pub(super) slippage_bps: i32,
-}
-
-/// A quote for a swap. Amounts are integers in base units.
-#[derive(SimpleObject)]
-pub(super) struct SwapQuote {
-    /// What is sold.
-    amount_in: String,
-    /// What is bought.
-    amount_out: String,
-    /// What is bought at least, after slippage.
-    min_amount_out: String,
-    /// How far the swap moves the price, in hundredths of a percent.
-    price_impact_bps: i32,
-    /// The tokens that the swap passes through.
-    route: Vec<String>,
-    /// Who quoted it.
-    source: String,
-    /// The gas that it takes, in the chain's units.
-    gas_estimate: Option<String>,
-    /// Until when it holds.
-    expires_at: DateTime<Utc>,
 }

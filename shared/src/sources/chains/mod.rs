@@ -4,6 +4,8 @@ pub mod adapter;
 #[cfg(feature = "evm")]
 pub mod evm;
 mod follow;
+mod registry;
 pub(crate) mod rpc;
 
 pub use adapter::*;
+pub use registry::Chains;

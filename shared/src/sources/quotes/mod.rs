@@ -101,3 +101,36 @@ pub enum QuoteError {
     #[error(transparent)]
     Source(#[from] SourceError),
 }
+
+/// What tokens are called, and what work on a chain costs in them.
+pub trait Tokens: Send + Sync {
+    /// The token that goes by a symbol, in any case.
+    fn by_symbol(&self, chain: &Chain, symbol: &str) -> Option<Token>;
+
+    /// What a unit of gas costs in `token`, if anybody knows.
+    fn gas_cost<'a>(&'a self, chain: &'a Chain, token: &'a Token) -> BoxFuture<'a, Option<GasCost>>;
+}
+
+/// What a unit of gas costs in a token: `price * numerator / denominator` of its base units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GasCost {
+    /// Wei a unit.
+    pub price: U256,
+    /// So many base units of the token
+    pub numerator: U256,
+    /// are worth so many wei.
+    pub denominator: U256,
+}
+
+/// Knows no token but the chain's own coin.
+pub struct NoTokens;
+
+impl Tokens for NoTokens {
+    fn by_symbol(&self, chain: &Chain, symbol: &str) -> Option<Token> {
+        chain.symbol.eq_ignore_ascii_case(symbol).then_some(Token::Native)
+    }
+
+    fn gas_cost<'a>(&'a self, _: &'a Chain, _: &'a Token) -> BoxFuture<'a, Option<GasCost>> {
+        Box::pin(std::future::ready(None))
+    }
+}

@@ -39,6 +39,12 @@ pub(crate) struct Patience {
     pub(crate) quorum: usize,
 }
 
+impl Default for Patience {
+    fn default() -> Self {
+        Self { deadline: Duration::from_secs(8), max_lag: 5, probe_every: TimeDelta::seconds(10), quorum: 1 }
+    }
+}
+
 /// What a node said longer ago says nothing of how far the chain is.
 const HEAD_HOLDS: TimeDelta = TimeDelta::seconds(60);
 /// Once one node has told, how long is waited for the others.

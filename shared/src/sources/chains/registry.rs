@@ -1,0 +1,52 @@
+//! The chains that there are, by name and by CAIP-2 id.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{ChainAdapter, ChainError};
+use crate::domain::chain::ChainId;
+
+/// The chains of a process.
+#[derive(Default)]
+pub struct Chains {
+    by_id: BTreeMap<ChainId, Arc<dyn ChainAdapter>>,
+}
+
+impl Chains {
+    /// These chains. The first of an id counts.
+    pub fn new(adapters: impl IntoIterator<Item = Arc<dyn ChainAdapter>>) -> Self {
+        let mut by_id = BTreeMap::new();
+        for adapter in adapters {
+            by_id.entry(adapter.chain().id.clone()).or_insert(adapter);
+        }
+        Self { by_id }
+    }
+
+    /// The chain of that name, in any case, or CAIP-2 id.
+    ///
+    /// # Errors
+    /// [`ChainError::Invalid`], which lists those that there are.
+    pub fn find(&self, name: &str) -> Result<&Arc<dyn ChainAdapter>, ChainError> {
+        let wanted = name.trim();
+        let named = |adapter: &&Arc<dyn ChainAdapter>| {
+            let chain = adapter.chain();
+            chain.name.eq_ignore_ascii_case(wanted) || chain.id.as_str() == wanted
+        };
+        self.by_id.values().find(named).ok_or_else(|| {
+            let names: Vec<_> = self.all().map(|adapter| adapter.chain().name.as_str()).collect();
+            let supported = if names.is_empty() { "there are none here".to_owned() } else { names.join(", ") };
+            let asked: String = wanted.chars().take(80).collect();
+            ChainError::Invalid(format!("unsupported chain {asked:?}; supported: {supported}"))
+        })
+    }
+
+    /// The chain of that id.
+    pub fn get(&self, id: &ChainId) -> Option<&Arc<dyn ChainAdapter>> {
+        self.by_id.get(id)
+    }
+
+    /// All of them, by id.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<dyn ChainAdapter>> {
+        self.by_id.values()
+    }
+}
