@@ -110,12 +110,12 @@ struct Tx {
     gas: Option<Figure>,
 }
 
-/// Version 6.0: routes side by side, of steps one after the other, of parts side by side.
-type Routes = Vec<Vec<Vec<Part>>>;
+/// Version 6.0: routes side by side, of steps one after the other, of legs side by side.
+type Routes = Vec<Vec<Vec<Leg>>>;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Part {
+struct Leg {
     name: String,
     /// In percent.
     part: u16,
@@ -178,10 +178,10 @@ impl Answer {
 /// The route, in either shape. Nothing depends on it: one of a third shape is left out.
 fn route(protocols: &RawValue) -> Result<Vec<Hop>, QuoteError> {
     if let Ok(routes) = serde_json::from_str::<Routes>(protocols.get()) {
-        let parts = routes.iter().flatten().flatten();
-        return upstream::route(parts.map(|part| {
-            hop(&part.from_token_address, &part.to_token_address, &part.name, u64::from(part.part) * 100)
-        }));
+        let legs = routes.iter().flatten().flatten();
+        return upstream::route(
+            legs.map(|leg| hop(&leg.from_token_address, &leg.to_token_address, &leg.name, u64::from(leg.part) * 100)),
+        );
     }
     let sold: Vec<Sold> = serde_json::from_str(protocols.get()).unwrap_or_default();
     let hops = sold.iter().flat_map(|sold| sold.hops.iter().map(move |bought| (sold, bought)));
