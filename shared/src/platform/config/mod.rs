@@ -9,12 +9,15 @@ mod http;
 mod kafka;
 mod limits;
 mod prices;
+mod quotes;
 mod redis;
 mod store;
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::str::FromStr;
+
+use reqwest::Url;
 
 use super::secret::Secret;
 use super::telemetry;
@@ -26,6 +29,7 @@ pub use http::HttpConfig;
 pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
 pub use limits::LimitsConfig;
 pub use prices::{PriceConfig, SourceKind};
+pub use quotes::{QuoteConfig, QuoteSourceKind};
 pub use redis::{RedisConfig, RedisEndpoint, RedisServers, ReplicationGroup};
 pub use store::{Database, StoreConfig};
 
@@ -106,6 +110,16 @@ impl ConfigError {
     }
 }
 
+/// Where a service is.
+fn base_url(vars: &Vars, name: &'static str, default: &'static str) -> Result<Url, ConfigError> {
+    let text = vars.get(name).unwrap_or(default);
+    Url::parse(text)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
+        // Not shown: a URL may carry a key.
+        .ok_or_else(|| ConfigError::expected(name, "an http:// or https:// URL"))
+}
+
 /// A line of `--help`.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {
@@ -127,6 +141,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         kafka::VARIABLES,
         prices::VARIABLES,
         chains::VARIABLES,
+        quotes::VARIABLES,
         auth::VARIABLES,
         limits::VARIABLES,
         telemetry::VARIABLES,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::{ConfigError, Variable, Vars};
+use super::{ConfigError, Variable, Vars, base_url};
 use crate::platform::secret::Secret;
 
 const COINGECKO: &str = "https://api.coingecko.com/api/v3";
@@ -98,15 +98,6 @@ fn sources(vars: &Vars) -> Result<Vec<SourceKind>, ConfigError> {
         return Err(ConfigError::invalid(NAME, text, "coingecko or coinbase: simulated prices are for local use only"));
     }
     Ok(sources)
-}
-
-fn base_url(vars: &Vars, name: &'static str, default: &'static str) -> Result<Url, ConfigError> {
-    let text = vars.get(name).unwrap_or(default);
-    Url::parse(text)
-        .ok()
-        .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host())
-        // Not shown: a URL may carry a key.
-        .ok_or_else(|| ConfigError::expected(name, "an http:// or https:// URL"))
 }
 
 fn coins(vars: &Vars) -> Result<Vec<String>, ConfigError> {

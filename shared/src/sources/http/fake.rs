@@ -1,4 +1,4 @@
-//! An HTTP server for tests: every connection gets one canned answer, and what was asked is kept.
+//! An HTTP server for tests: every connection gets a canned answer, and what was asked is kept.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -43,19 +43,26 @@ impl Answer {
 
 impl Fake {
     pub(crate) async fn answering(answer: Answer) -> Self {
+        Self::answering_in_turn(vec![answer]).await
+    }
+
+    /// One answer a request; the last answers all that follow.
+    pub(crate) async fn answering_in_turn(answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api", listener.local_addr().unwrap()).parse().unwrap();
         let requests = Arc::new(Mutex::new(vec![]));
         let seen = Arc::clone(&requests);
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, answer.clone(), Arc::clone(&seen)));
+            for turn in 0.. {
+                let Ok((stream, _)) = listener.accept().await else { return };
+                let answer = answers.get(turn).or(answers.last()).unwrap().clone();
+                tokio::spawn(serve(stream, answer, Arc::clone(&seen)));
             }
         });
         Self { url, requests }
     }
 
-    /// The heads of the requests so far.
+    /// The requests so far: their heads, and behind them what was sent.
     pub(crate) fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
@@ -63,7 +70,7 @@ impl Fake {
 
 async fn serve(stream: TcpStream, answer: Answer, seen: Arc<Mutex<Vec<String>>>) {
     let mut head = vec![];
-    while !head.windows(4).any(|end| end == b"\r\n\r\n") {
+    while !is_whole(&head) {
         stream.readable().await.unwrap();
         let mut buffer = [0; 4096];
         match stream.try_read(&mut buffer) {
@@ -86,4 +93,12 @@ async fn serve(stream: TcpStream, answer: Answer, seen: Arc<Mutex<Vec<String>>>)
             Err(_) => return,
         }
     }
+}
+
+/// Whether all of a request has come: its head, and as much behind it as that says.
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request).into_owned();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length.is_none_or(|length| body.len() >= length.parse().unwrap())
 }

@@ -1,10 +1,23 @@
 //! Whoever quotes swaps: contracts on a chain, and services that know many of them.
 
+mod jupiter;
+mod lifi;
+mod oneinch;
+#[cfg(test)]
+pub(crate) mod testing;
+mod upstream;
+mod zerox;
+
 use primitive_types::U256;
 
 use crate::platform::BoxFuture;
 use crate::sources::SourceError;
 use crate::sources::chains::Chain;
+
+pub use jupiter::Jupiter;
+pub use lifi::LiFi;
+pub use oneinch::OneInch;
+pub use zerox::ZeroX;
 
 /// Somebody who quotes swaps.
 pub trait QuoteSource: Send + Sync {
