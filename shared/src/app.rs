@@ -20,6 +20,8 @@ mod redis;
 #[cfg(feature = "graphql")]
 mod router;
 
+#[cfg(any(feature = "graphql", feature = "aws"))]
+pub use chains::chains;
 pub use events::admin;
 #[cfg(any(feature = "aws", feature = "local"))]
 pub use events::dlq_replay;

@@ -2,24 +2,54 @@
 
 use std::sync::Arc;
 
-use super::StartError;
+use super::{StartError, not_built};
 use crate::breaker::Breakers;
 use crate::platform::clock::Clock;
 use crate::platform::config::{ChainsConfig, Vars};
-use crate::sources::chains::{ChainAdapter, Chains};
+use crate::sources::chains::Chains;
 
 /// The chains of a process.
 #[derive(Default)]
 pub(super) struct ChainParts {
     /// All of them.
     pub(super) chains: Arc<Chains>,
-    /// The contracts of those that have any.
+    /// Who asks the contracts of those that have any.
     #[cfg(feature = "evm")]
-    pub(super) contracts:
-        std::collections::HashMap<crate::domain::chain::ChainId, crate::sources::chains::evm::EvmClient>,
+    pub(super) contracts: nodes::Contracts,
+}
+
+/// The chains of `EVM_RPC_URLS` and `SOLANA_RPC_URLS`, for who needs nothing else of this.
+///
+/// # Errors
+/// A variable that is invalid, named.
+pub fn chains(vars: &Vars) -> Result<Arc<Chains>, StartError> {
+    super::begin(vars)?;
+    let clock: Arc<dyn Clock> = Arc::new(crate::platform::clock::SystemClock);
+    Ok(ChainParts::new(vars, &clock, &Breakers::new(clock.clone()))?.chains)
 }
 
 impl ChainParts {
+    /// The chains that the variables name. No node is asked yet.
+    pub(super) fn new(vars: &Vars, clock: &Arc<dyn Clock>, breakers: &Breakers) -> Result<Self, StartError> {
+        let config = ChainsConfig::from_vars(vars)?;
+        if cfg!(not(feature = "evm")) && !config.evm.is_empty() {
+            return Err(not_built("EVM_RPC_URLS", "access to EVM chains").into());
+        }
+        if cfg!(not(feature = "solana")) && !config.solana.is_empty() {
+            return Err(not_built("SOLANA_RPC_URLS", "access to Solana").into());
+        }
+        if config.evm.is_empty() && config.solana.is_empty() {
+            return Ok(Self::default());
+        }
+        #[cfg(any(feature = "evm", feature = "solana"))]
+        return nodes::Builder::new(clock, breakers, config.quorum)?.build(&config);
+        #[cfg(not(any(feature = "evm", feature = "solana")))]
+        {
+            let _ = (clock, breakers);
+            Ok(Self::default())
+        }
+    }
+
     /// Swap quotes, by whom the variables name.
     #[cfg(feature = "graphql")]
     pub(super) fn quotes(
@@ -28,130 +58,95 @@ impl ChainParts {
         shared: &super::prices::Shared,
     ) -> Result<crate::services::quotes::Quotes, StartError> {
         let tokens = Arc::new(crate::sources::quotes::NoTokens);
-        Ok(crate::services::quotes::Quotes::new(
-            self.chains.clone(),
-            tokens,
-            [],
-            shared.clock.clone(),
-            &shared.breakers,
-        ))
-    }
-
-    /// The chains that the variables name. No node is asked yet.
-    pub(super) fn new(vars: &Vars, clock: &Arc<dyn Clock>, breakers: &Breakers) -> Result<Self, StartError> {
-        let config = ChainsConfig::from_vars(vars)?;
-        if config.evm.is_empty() && config.solana.is_empty() {
-            return Ok(Self::default());
-        }
-        let mut builder = Builder::new(&config, clock, breakers)?;
-        builder.evm(&config)?;
-        builder.solana(&config)?;
-        Ok(Self {
-            chains: Arc::new(Chains::new(builder.adapters)),
-            #[cfg(feature = "evm")]
-            contracts: builder.contracts,
-        })
+        let (clock, breakers) = (shared.clock.clone(), &shared.breakers);
+        Ok(crate::services::quotes::Quotes::new(self.chains.clone(), tokens, [], clock, breakers))
     }
 }
 
 #[cfg(any(feature = "evm", feature = "solana"))]
-struct Builder<'a> {
-    http: crate::sources::http::HttpClient,
-    clock: &'a Arc<dyn Clock>,
-    breakers: &'a Breakers,
-    quorum: usize,
-    adapters: Vec<Arc<dyn ChainAdapter>>,
+mod nodes {
+    use super::*;
+    use crate::platform::config::{ChainNodes, ConfigError};
+    use crate::sources::chains::rpc::{Nodes, Patience, Protocol};
+    use crate::sources::chains::{Chain, ChainAdapter};
+    use crate::sources::http::{HttpClient, HttpOptions};
+
+    /// Who asks contracts, by chain.
     #[cfg(feature = "evm")]
-    contracts: std::collections::HashMap<crate::domain::chain::ChainId, crate::sources::chains::evm::EvmClient>,
-}
+    pub(in crate::app) type Contracts =
+        std::collections::HashMap<crate::domain::chain::ChainId, crate::sources::chains::evm::EvmClient>;
 
-#[cfg(any(feature = "evm", feature = "solana"))]
-impl<'a> Builder<'a> {
-    fn new(config: &ChainsConfig, clock: &'a Arc<dyn Clock>, breakers: &'a Breakers) -> Result<Self, StartError> {
-        use crate::sources::http::{HttpClient, HttpOptions};
-
-        // A stretch of a busy contract's logs is long.
-        let options = HttpOptions { max_bytes: 16 * 1024 * 1024, ..HttpOptions::default() };
-        let http = HttpClient::new(options, clock.clone())
-            .map_err(|error| StartError::Failed(format!("the HTTP client: {error}")))?;
-        Ok(Self {
-            http,
-            clock,
-            breakers,
-            quorum: config.quorum,
-            adapters: vec![],
-            #[cfg(feature = "evm")]
-            contracts: std::collections::HashMap::new(),
-        })
-    }
-
-    fn nodes(
-        &self,
-        chain: &crate::sources::chains::Chain,
-        nodes: &crate::platform::config::ChainNodes,
-        protocol: Box<dyn crate::sources::chains::rpc::Protocol>,
-        max_lag: u64,
-    ) -> Arc<crate::sources::chains::rpc::Nodes> {
-        use crate::sources::chains::rpc::{Nodes, Patience};
-
-        let patience = Patience { max_lag, quorum: self.quorum, ..Patience::default() };
-        let with = (&self.http, self.clock, self.breakers);
-        Arc::new(Nodes::new((chain.id.clone(), &chain.name), &nodes.http, protocol, patience, with))
-    }
-
+    /// How far behind the others a node may be, in blocks; a slot of Solana's is 0.4 s.
     #[cfg(feature = "evm")]
-    fn evm(&mut self, config: &ChainsConfig) -> Result<(), StartError> {
-        use crate::sources::chains::evm::{Ethereum, Evm, EvmClient, known_chain};
-
-        for entry in &config.evm {
-            let chain = known_chain(&entry.chain).ok_or_else(|| unknown("EVM_RPC_URLS", &entry.chain))?;
-            let nodes = self.nodes(&chain, entry, Box::new(Ethereum), 5);
-            self.contracts.insert(chain.id.clone(), EvmClient::new(nodes.clone()));
-            self.adapters.push(Arc::new(Evm::new(chain, nodes, entry.websockets.clone())));
-        }
-        Ok(())
-    }
-
+    const EVM_LAG: u64 = 5;
     #[cfg(feature = "solana")]
-    fn solana(&mut self, _: &ChainsConfig) -> Result<(), StartError> {
-        Ok(())
+    const SOLANA_LAG: u64 = 50;
+
+    pub(super) struct Builder<'a> {
+        http: HttpClient,
+        clock: &'a Arc<dyn Clock>,
+        breakers: &'a Breakers,
+        quorum: usize,
     }
 
-    #[cfg(not(feature = "evm"))]
-    fn evm(&mut self, config: &ChainsConfig) -> Result<(), StartError> {
-        if config.evm.is_empty() { Ok(()) } else { Err(super::not_built("EVM_RPC_URLS", "EVM chains").into()) }
+    impl<'a> Builder<'a> {
+        pub(super) fn new(
+            clock: &'a Arc<dyn Clock>,
+            breakers: &'a Breakers,
+            quorum: usize,
+        ) -> Result<Self, StartError> {
+            // A stretch of a busy contract's logs is long.
+            let options = HttpOptions { max_bytes: 16 * 1024 * 1024, ..HttpOptions::default() };
+            let http = HttpClient::new(options, clock.clone())
+                .map_err(|error| StartError::Failed(format!("the HTTP client: {error}")))?;
+            Ok(Self { http, clock, breakers, quorum })
+        }
+
+        pub(super) fn build(&self, config: &ChainsConfig) -> Result<ChainParts, StartError> {
+            let mut adapters: Vec<Arc<dyn ChainAdapter>> = vec![];
+            #[cfg(feature = "evm")]
+            let contracts = self.evm(&config.evm, &mut adapters)?;
+            #[cfg(feature = "solana")]
+            self.solana(&config.solana, &mut adapters)?;
+            Ok(ChainParts {
+                chains: Arc::new(Chains::new(adapters)),
+                #[cfg(feature = "evm")]
+                contracts,
+            })
+        }
+
+        fn nodes(
+            &self,
+            chain: &Chain,
+            entry: &ChainNodes,
+            protocol: impl Protocol + 'static,
+            max_lag: u64,
+        ) -> Arc<Nodes> {
+            let patience = Patience { max_lag, quorum: self.quorum, ..Patience::default() };
+            let with = (&self.http, self.clock, self.breakers);
+            Arc::new(Nodes::new((chain.id.clone(), &chain.name), &entry.http, Box::new(protocol), patience, with))
+        }
+
+        #[cfg(feature = "evm")]
+        fn evm(
+            &self,
+            entries: &[ChainNodes],
+            adapters: &mut Vec<Arc<dyn ChainAdapter>>,
+        ) -> Result<Contracts, StartError> {
+            use crate::sources::chains::evm::{Ethereum, Evm, EvmClient, known_chain};
+
+            let mut contracts = Contracts::new();
+            for entry in entries {
+                let chain = known_chain(&entry.chain).ok_or_else(|| unknown("EVM_RPC_URLS", &entry.chain))?;
+                let nodes = self.nodes(&chain, entry, Ethereum, EVM_LAG);
+                contracts.insert(chain.id.clone(), EvmClient::new(nodes.clone()));
+                adapters.push(Arc::new(Evm::new(chain, nodes, entry.websockets.clone())));
+            }
+            Ok(contracts)
+        }
     }
 
-    #[cfg(not(feature = "solana"))]
-    fn solana(&mut self, config: &ChainsConfig) -> Result<(), StartError> {
-        if config.solana.is_empty() { Ok(()) } else { Err(super::not_built("SOLANA_RPC_URLS", "Solana").into()) }
+    fn unknown(name: &'static str, chain: &str) -> ConfigError {
+        ConfigError::invalid(name, chain, "the name of a known chain, or its CAIP-2 id")
     }
-}
-
-/// Without either, a setting that asks for a chain says so.
-#[cfg(not(any(feature = "evm", feature = "solana")))]
-struct Builder {
-    adapters: Vec<Arc<dyn ChainAdapter>>,
-}
-
-#[cfg(not(any(feature = "evm", feature = "solana")))]
-#[expect(clippy::unused_self, reason = "as where there are chains")]
-impl Builder {
-    fn new(config: &ChainsConfig, _: &Arc<dyn Clock>, _: &Breakers) -> Result<Self, StartError> {
-        let name = if config.evm.is_empty() { "SOLANA_RPC_URLS" } else { "EVM_RPC_URLS" };
-        Err(super::not_built(name, "access to chains").into())
-    }
-
-    fn evm(&mut self, _: &ChainsConfig) -> Result<(), StartError> {
-        Ok(())
-    }
-
-    fn solana(&mut self, _: &ChainsConfig) -> Result<(), StartError> {
-        Ok(())
-    }
-}
-
-#[cfg(any(feature = "evm", feature = "solana"))]
-fn unknown(name: &'static str, chain: &str) -> crate::platform::config::ConfigError {
-    crate::platform::config::ConfigError::invalid(name, chain, "the name of a known chain, or its CAIP-2 id")
 }
