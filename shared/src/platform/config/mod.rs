@@ -4,6 +4,7 @@
 
 mod auth;
 mod cache;
+mod filters;
 mod http;
 mod kafka;
 mod limits;
@@ -20,6 +21,7 @@ use super::telemetry;
 
 pub use auth::{AuthConfig, AuthMode};
 pub use cache::cold_bucket;
+pub use filters::{Topics, WatchedFilter};
 pub use http::HttpConfig;
 pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
 pub use limits::LimitsConfig;
@@ -124,6 +126,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         cache::VARIABLES,
         kafka::VARIABLES,
         prices::VARIABLES,
+        filters::VARIABLES,
         auth::VARIABLES,
         limits::VARIABLES,
         telemetry::VARIABLES,
