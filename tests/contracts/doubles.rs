@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use mcp_core::domain::coin::Coin;
 use mcp_core::domain::price::Quote;
-use mcp_core::domain::projection::{Changes, EmotionChange};
+use mcp_core::domain::projection::{Changes, EmotionChange, TransactionChange};
 use mcp_core::domain::{RecordedEvent, StreamId};
 use mcp_core::platform::BoxFuture;
 use mcp_core::platform::clock::Timestamp;
 use mcp_core::store::{
     Append, Appended, Backlog, Cursor, EventStore, Expected, Head, HistoryQuery, IdempotencyKey, LaggingStream, Leases,
-    Loaded, Maintenance, MemoryQuery, MemoryRow, Outbox, Page, PricePoint, Projections, Published, ReadModels, Rebuild,
-    Snapshot, Store, StoreError, StreamPosition,
+    Loaded, Maintenance, MemoryQuery, MemoryRow, Outbox, Page, PendingQuery, PricePoint, Projections, Published,
+    ReadModels, Rebuild, Snapshot, Store, StoreError, StreamPosition,
 };
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
 
-use super::{Fixture, event_store, outbox, projections};
+use super::{Fixture, event_store, outbox, projections, read_models};
 
 #[tokio::test]
 async fn a_store_that_ignores_the_expected_version_is_caught() {
@@ -71,6 +71,20 @@ async fn a_store_that_writes_over_newer_rows_is_caught() {
     caught(projections::a_late_change_writes_over_nothing_newer, Fixture::sqlite().await, double).await;
 }
 
+#[tokio::test]
+async fn a_store_that_writes_old_news_of_a_transaction_is_caught() {
+    let double = |fixture: &Fixture| Double::of(fixture, Fault::WritesOverNewer);
+    let promise = read_models::transactions::a_late_event_brings_back_no_older_state;
+    caught(promise, Fixture::sqlite().await, double).await;
+}
+
+#[tokio::test]
+async fn a_store_that_begins_every_page_of_pending_transactions_anew_is_caught() {
+    let double = |fixture: &Fixture| Double::of(fixture, Fault::BeginsPagesAnew);
+    let promise = read_models::transactions::pending_ones_come_in_pages_those_first_that_were_heard_of_longest_ago;
+    caught(promise, Fixture::sqlite().await, double).await;
+}
+
 /// The promise fails where it is broken.
 async fn caught<F>(promise: fn(Fixture) -> F, real: Fixture, double: impl Fn(&Fixture) -> Double)
 where
@@ -91,6 +105,7 @@ enum Fault {
     LeasesTwice,
     AdvancesToTheHead,
     WritesOverNewer,
+    BeginsPagesAnew,
 }
 
 struct Double {
@@ -244,6 +259,7 @@ impl Projections for Double {
                 // As if what is written last followed from the newest event.
                 let last = 1000 + self.writes.fetch_add(1, Ordering::SeqCst);
                 changes.latest_prices.values_mut().for_each(|(version, _)| *version = last);
+                changes.transactions.values_mut().for_each(|change| change.version = last);
             }
             self.real.apply_changes(&changes).await
         })
@@ -291,6 +307,23 @@ impl ReadModels for Double {
 
     fn memories<'a>(&'a self, query: &'a MemoryQuery) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>> {
         self.real.memories(query)
+    }
+
+    fn transaction(&self, id: Uuid) -> BoxFuture<'_, Result<Option<TransactionChange>, StoreError>> {
+        self.real.transaction(id)
+    }
+
+    fn pending_transactions<'a>(
+        &'a self,
+        query: &'a PendingQuery,
+    ) -> BoxFuture<'a, Result<Vec<(Uuid, TransactionChange)>, StoreError>> {
+        Box::pin(async move {
+            let mut query = query.clone();
+            if matches!(self.fault, Fault::BeginsPagesAnew) {
+                query.after = None;
+            }
+            self.real.pending_transactions(&query).await
+        })
     }
 }
 

@@ -2,3 +2,4 @@
 
 mod memories;
 mod prices;
+pub(crate) mod transactions;

@@ -111,7 +111,7 @@ impl Amount {
 }
 
 /// A block, or whatever orders what happens on a chain.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Block {
     /// Its height; a slot on Solana.
     pub number: u64,

@@ -13,6 +13,8 @@ use super::emotion::{Emotion, EmotionAggregate, EmotionEvent};
 use super::event::RecordedEvent;
 use super::memory::{MemoryAggregate, MemoryEvent};
 use super::price::{PriceAggregate, PriceEvent, Quote};
+use super::transaction::{Submission, TransactionAggregate, TransactionEvent, TransactionState};
+use super::watch::{WatchAggregate, WatchEvent};
 use crate::platform::clock::Timestamp;
 
 /// The rows that follow from some events. Each row is there once, as the newest event about it leaves it, and in one
@@ -27,6 +29,8 @@ pub struct Changes {
     pub price_history: BTreeMap<(Coin, i32), Quote>,
     /// By owner (the user's memory stream) and id.
     pub memories: BTreeMap<(Uuid, Uuid), MemoryChange>,
+    /// By the transaction's stream.
+    pub transactions: BTreeMap<Uuid, TransactionChange>,
     /// How far each stream is projected with these changes.
     pub streams: BTreeMap<Uuid, i32>,
 }
@@ -49,6 +53,23 @@ pub struct MemoryChange {
     pub version: i32,
     /// The text and when it was added; `None` for a tombstone, whose text is erased from the read model.
     pub live: Option<(String, Timestamp)>,
+}
+
+/// A transaction that was handed in here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionChange {
+    /// The version of the event.
+    pub version: i32,
+    /// What was handed in.
+    pub submission: Submission,
+    /// What became of it.
+    pub state: TransactionState,
+    /// The number of the block that it is in.
+    pub block: Option<u64>,
+    /// Why it was rejected, dropped, or failed.
+    pub reason: Option<String>,
+    /// When that happened.
+    pub updated_at: Timestamp,
 }
 
 impl Changes {
@@ -83,6 +104,20 @@ impl Changes {
                 let change = MemoryChange { version, live };
                 keep_newest(&mut self.memories, (owner, id), change, |change| change.version);
             }
+            TransactionAggregate::TYPE => {
+                let transaction: TransactionEvent = event.decode()?;
+                let change = TransactionChange {
+                    version,
+                    submission: transaction.submission().clone(),
+                    state: transaction.state(),
+                    block: transaction.block().map(|block| block.number),
+                    reason: transaction.reason().map(ToOwned::to_owned),
+                    updated_at: event.metadata.occurred_at,
+                };
+                keep_newest(&mut self.transactions, owner, change, |change| change.version);
+            }
+            // Without a read model: whoever wants them reads the topic.
+            WatchAggregate::TYPE => _ = event.decode::<WatchEvent>()?,
             _ => return Err(DecodeError::UnknownType { event_type: event.event_type.clone() }),
         }
         self.pass(event);

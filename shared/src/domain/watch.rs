@@ -4,6 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use super::chain::{Block, ChainId};
 
+pub mod aggregate;
+pub mod event;
+mod known;
+#[cfg(test)]
+pub(crate) mod model;
+pub mod reading;
+
+pub use aggregate::{Record, WatchAggregate};
+pub use event::{BlocksScanned, ChainEventObserved, ChainEventRetracted, WatchEvent};
+pub use reading::Reading;
+
 /// Which events of a chain are watched, under a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventFilter {
@@ -59,4 +70,26 @@ pub struct Scan {
     pub events: Vec<ChainEvent>,
     /// Whether that is all there is now.
     pub caught_up: bool,
+}
+
+impl Scan {
+    /// The same stretch in pieces of about `events` events, cut between blocks: each a scan that can be recorded by
+    /// itself, in this order. A block is never cut, however much is in it.
+    pub fn pieces(self, events: usize) -> Vec<Self> {
+        let Self { mut from, through, events: all, caught_up } = self;
+        let Some(last) = &through else { return vec![] };
+        let (mut pieces, mut piece) = (vec![], Vec::<ChainEvent>::new());
+        for event in all {
+            let full = piece.last().filter(|before| piece.len() >= events && before.block.number < event.block.number);
+            if let Some(block) = full.map(|before| before.block.clone()).filter(|block| block.number < last.number) {
+                let next = block.number + 1;
+                let events = std::mem::take(&mut piece);
+                pieces.push(Self { from, through: Some(block), events, caught_up: false });
+                from = next;
+            }
+            piece.push(event);
+        }
+        pieces.push(Self { from, through, events: piece, caught_up });
+        pieces
+    }
 }

@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
-use crate::domain::projection::{Changes, EmotionChange};
+use crate::domain::projection::{Changes, EmotionChange, TransactionChange};
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
 use crate::store::{
-    Append, Appended, Backlog, Cursor, EventStore, Head, HistoryQuery, IdempotencyKey, LaggingStream, Leases, Loaded,
-    Maintenance, MemoryQuery, MemoryRow, Outbox, Page, PricePoint, Projections, Published, ReadModels, Rebuild,
-    Snapshot, StoreError, StreamPosition,
+    Append, Appended, Backlog, Cursor, EventStore, Expected, Head, HistoryQuery, IdempotencyKey, LaggingStream, Leases,
+    Loaded, Maintenance, MemoryQuery, MemoryRow, Outbox, Page, PendingQuery, PricePoint, Projections, Published,
+    ReadModels, Rebuild, Snapshot, StoreError, StreamPosition,
 };
 
 #[derive(Default)]
@@ -25,7 +25,9 @@ pub(crate) struct FakeStore {
     pub(crate) events: Mutex<Vec<RecordedEvent>>,
     pub(crate) appends: Mutex<Vec<usize>>,
     pub(crate) down: AtomicBool,
-    lease: Mutex<Option<(String, Timestamp)>>,
+    /// After so many appends more it is down.
+    pub(crate) appends_left: Mutex<Option<usize>>,
+    leases: Mutex<HashMap<String, (String, Timestamp)>>,
 }
 
 impl FakeStore {
@@ -37,9 +39,21 @@ impl FakeStore {
     fn append_now(&self, append: &Append) -> Result<Appended, StoreError> {
         self.reached()?;
         append.check()?;
+        if let Some(left) = self.appends_left.lock().unwrap().as_mut() {
+            *left = left.checked_sub(1).ok_or_else(|| StoreError::Unavailable("no appends are left".to_owned()))?;
+        }
         self.appends.lock().unwrap().push(append.streams.len());
         let mut events = self.events.lock().unwrap();
         let before = events.len();
+        for part in &append.streams {
+            let actual = events.iter().filter(|event| event.stream == part.stream).count();
+            if let Expected::Exact(expected) = part.expected
+                && usize::try_from(expected).unwrap() != actual
+            {
+                let actual = i32::try_from(actual).unwrap();
+                return Err(StoreError::Conflict { stream: part.stream.clone(), expected, actual });
+            }
+        }
         for stream in &append.streams {
             for event in &stream.events {
                 let version = events.iter().filter(|event| event.stream == stream.stream).count() + 1;
@@ -57,13 +71,18 @@ impl FakeStore {
         Ok(Appended { events: events[before..].to_vec(), replayed: false })
     }
 
-    /// Every stored quote with its version, newest first.
-    fn quotes(&self) -> Vec<(i32, Quote)> {
+    /// What follows from everything that is stored.
+    fn changes(&self) -> Changes {
         let mut changes = Changes::default();
         for event in self.events.lock().unwrap().iter() {
             changes.add(event).unwrap();
         }
-        changes.price_history.into_iter().rev().map(|((_, version), quote)| (version, quote)).collect()
+        changes
+    }
+
+    /// Every stored quote with its version, newest first.
+    fn quotes(&self) -> Vec<(i32, Quote)> {
+        self.changes().price_history.into_iter().rev().map(|((_, version), quote)| (version, quote)).collect()
     }
 }
 
@@ -79,7 +98,7 @@ impl EventStore for FakeStore {
     fn load<'a>(&'a self, stream: &'a StreamId, _: Option<i32>) -> BoxFuture<'a, Result<Loaded, StoreError>> {
         let own = |event: &&RecordedEvent| event.stream == *stream;
         let events = self.events.lock().unwrap().iter().filter(own).cloned().collect();
-        ready(Ok(Loaded { snapshot: None, events })).boxed()
+        ready(self.reached().map(|()| Loaded { snapshot: None, events })).boxed()
     }
 
     fn save_snapshot<'a>(&'a self, _: &'a StreamId, _: &'a Snapshot) -> BoxFuture<'a, Result<(), StoreError>> {
@@ -146,26 +165,48 @@ impl ReadModels for FakeStore {
     fn memories<'a>(&'a self, _: &'a MemoryQuery) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>> {
         ready(Ok(vec![])).boxed()
     }
+
+    fn transaction(&self, id: Uuid) -> BoxFuture<'_, Result<Option<TransactionChange>, StoreError>> {
+        let found = self.changes().transactions.remove(&id);
+        ready(self.reached().map(|()| found)).boxed()
+    }
+
+    fn pending_transactions<'a>(
+        &'a self,
+        query: &'a PendingQuery,
+    ) -> BoxFuture<'a, Result<Vec<(Uuid, TransactionChange)>, StoreError>> {
+        use crate::domain::transaction::TransactionState::{Accepted, Submitted};
+
+        let wanted = |(id, change): &(Uuid, TransactionChange)| {
+            matches!(change.state, Submitted | Accepted)
+                && change.updated_at < query.older_than
+                && query.after.is_none_or(|after| (change.updated_at, *id) > after)
+        };
+        let mut pending: Vec<_> = self.changes().transactions.into_iter().filter(wanted).collect();
+        pending.sort_by_key(|(id, change)| (change.updated_at, *id));
+        pending.truncate(query.limit as usize);
+        ready(self.reached().map(|()| pending)).boxed()
+    }
 }
 
 impl Leases for FakeStore {
     fn acquire<'a>(
         &'a self,
-        _: &'a str,
+        name: &'a str,
         holder: &'a str,
         now: Timestamp,
         ttl: Duration,
     ) -> BoxFuture<'a, Result<bool, StoreError>> {
-        let mut lease = self.lease.lock().unwrap();
-        let free = lease.as_ref().is_none_or(|(owner, until)| owner == holder || *until <= now);
+        let mut leases = self.leases.lock().unwrap();
+        let free = leases.get(name).is_none_or(|(owner, until)| owner == holder || *until <= now);
         if free {
-            *lease = Some((holder.to_owned(), now + ttl));
+            leases.insert(name.to_owned(), (holder.to_owned(), now + ttl));
         }
         ready(self.reached().map(|()| free)).boxed()
     }
 
-    fn release<'a>(&'a self, _: &'a str, holder: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.lease.lock().unwrap().take_if(|(owner, _)| owner == holder);
+    fn release<'a>(&'a self, name: &'a str, holder: &'a str) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.leases.lock().unwrap().retain(|held, (owner, _)| held != name || owner != holder);
         ready(Ok(())).boxed()
     }
 }

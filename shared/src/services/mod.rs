@@ -19,11 +19,14 @@ pub mod quotes;
 pub mod rebuild;
 pub mod relay;
 pub mod replay;
+pub mod watch;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::domain::DecodeError;
 use crate::domain::coin::Coin;
+use crate::sources::chains::ChainError;
 use crate::store::StoreError;
 use crate::store::repository::CommandError;
 
@@ -90,6 +93,25 @@ impl From<StoreError> for Error {
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
         Self::Internal(error.to_string())
+    }
+}
+
+impl From<ChainError> for Error {
+    fn from(error: ChainError) -> Self {
+        match error {
+            ChainError::Invalid(problem) | ChainError::Refused(problem) => Self::Invalid(problem),
+            ChainError::Unavailable { chain, source } => {
+                tracing::warn!(chain, error = %source, "a chain is unavailable");
+                Self::Unavailable { service: chain, retry_after: source.retry_after() }
+            }
+        }
+    }
+}
+
+/// Of aggregates that refuse nothing.
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -26,7 +26,7 @@ use crate::platform::clock::Timestamp;
 
 pub use outbox::{Backlog, LaggingStream, Outbox, Published};
 pub use projections::{Projections, Rebuild};
-pub use read_models::{HistoryQuery, MemoryQuery, MemoryRow, PricePoint, ReadModels};
+pub use read_models::{HistoryQuery, MemoryQuery, MemoryRow, PendingQuery, PricePoint, ReadModels};
 pub use repository::Repository;
 
 /// The most items of one append: a head a stream, its events, and one for the idempotency key. It is what one DynamoDB

@@ -1,4 +1,4 @@
-//! What is read without folding a stream: the latest prices, their history, a user's memories.
+//! What is read without folding a stream: the latest prices, their history, a user's memories, transactions.
 
 use rust_decimal::Decimal;
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::StoreError;
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
-use crate::domain::projection::EmotionChange;
+use crate::domain::projection::{EmotionChange, TransactionChange};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
 
@@ -23,6 +23,27 @@ pub trait ReadModels: Send + Sync {
 
     /// A user's memories, newest first: by the version in which they were added.
     fn memories<'a>(&'a self, query: &'a MemoryQuery) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>>;
+
+    /// What became of a transaction that was handed in here, by its stream.
+    fn transaction(&self, id: Uuid) -> BoxFuture<'_, Result<Option<TransactionChange>, StoreError>>;
+
+    /// Transactions of which it is not known yet what became, by their streams; those that were heard of longest ago
+    /// first, then by their ids.
+    fn pending_transactions<'a>(
+        &'a self,
+        query: &'a PendingQuery,
+    ) -> BoxFuture<'a, Result<Vec<(Uuid, TransactionChange)>, StoreError>>;
+}
+
+/// Which transactions that are still to be settled.
+#[derive(Debug, Clone)]
+pub struct PendingQuery {
+    /// Heard of before this time.
+    pub older_than: Timestamp,
+    /// Only those behind this one: when it was heard of, and its id.
+    pub after: Option<(Timestamp, Uuid)>,
+    /// At most so many.
+    pub limit: u32,
 }
 
 /// Which points of a price history.
@@ -77,6 +98,28 @@ pub struct MemoryRow {
     pub content: String,
     /// When it was added.
     pub created_at: Timestamp,
+}
+
+/// The columns of a transaction, in the order in which both backends read them.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+macro_rules! transaction_columns {
+    () => {
+        "id, version, chain, hash, user_id, sender, recipient, nonce, block, status, reason, submitted_at, updated_at"
+    };
+}
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) use transaction_columns;
+
+/// The number of a block, or a nonce, as a database takes it. One that does not fit is no chain's: it is left out.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) fn signed(number: Option<u64>) -> Option<i64> {
+    number.and_then(|number| i64::try_from(number).ok())
+}
+
+/// And back.
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(super) fn unsigned(number: Option<i64>) -> Option<u64> {
+    number.and_then(|number| u64::try_from(number).ok())
 }
 
 /// The form in which text is searched: every database compares it byte by byte.

@@ -5,6 +5,7 @@
 mod auth;
 mod cache;
 mod chains;
+mod filters;
 mod http;
 mod kafka;
 mod limits;
@@ -25,6 +26,7 @@ use super::telemetry;
 pub use auth::{AuthConfig, AuthMode};
 pub use cache::cold_bucket;
 pub use chains::{ChainNodes, ChainsConfig};
+pub use filters::{Topics, WatchedFilter};
 pub use http::HttpConfig;
 pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
 pub use limits::LimitsConfig;
@@ -142,6 +144,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         prices::VARIABLES,
         chains::VARIABLES,
         quotes::VARIABLES,
+        filters::VARIABLES,
         auth::VARIABLES,
         limits::VARIABLES,
         telemetry::VARIABLES,

@@ -1,5 +1,6 @@
 //! What every chain can be asked.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::BoxStream;
@@ -70,6 +71,12 @@ pub trait ChainAdapter: Send + Sync {
 
     /// What is known of the nodes, without asking them.
     fn health(&self) -> Vec<EndpointHealth>;
+}
+
+/// The chains that there are.
+pub trait ChainSet: Send + Sync {
+    /// The adapter of a chain; `None` for one that is not configured.
+    fn adapter(&self, chain: &ChainId) -> Option<Arc<dyn ChainAdapter>>;
 }
 
 /// A chain, as it is known here.

@@ -6,6 +6,8 @@ pub mod evm;
 mod follow;
 mod registry;
 pub(crate) mod rpc;
+#[cfg(test)]
+pub(crate) mod fake;
 
 pub use adapter::*;
 pub use registry::Chains;

@@ -27,7 +27,7 @@ use crate::platform::secret::Secret;
 
 /// The schema.
 pub(super) const MIGRATIONS: &[File] = migrations::files!("postgres": 1 "0001_event_store", 2 "0002_append_events", 3 "0003_read_models",
-    4 "0004_outbox_queue", 5 "0005_projections");
+    4 "0004_outbox_queue", 5 "0005_projections", 6 "0006_transactions");
 
 /// How long one call may take, the wait for a connection included.
 const DEADLINE: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use super::error::failure;
 use super::{DEADLINE, PostgresStore, within};
 use crate::domain::projection::{Changes, MemoryChange};
 use crate::platform::BoxFuture;
-use crate::store::read_models::search_text;
+use crate::store::read_models::{search_text, signed};
 use crate::store::{Cursor, Projections, Rebuild, StoreError};
 
 const WRITE_EMOTIONS: &str = "
@@ -52,6 +52,22 @@ const WRITE_MEMORIES: &str = "
     SET version = EXCLUDED.version, deleted = EXCLUDED.deleted, content = EXCLUDED.content,
         search_text = EXCLUDED.search_text, created_at = EXCLUDED.created_at
     WHERE memory.version < EXCLUDED.version";
+const WRITE_TRANSACTIONS: &str = "
+    INSERT INTO transactions AS transaction
+        (generation, id, version, chain, hash, user_id, sender, recipient, nonce, block, status, reason, submitted_at,
+         updated_at)
+    SELECT generation, new.* FROM unnest($1::int[]) AS generation
+    CROSS JOIN unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::bigint[],
+                      $10::bigint[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[])
+        AS new (id, version, chain, hash, user_id, sender, recipient, nonce, block, status, reason, submitted_at,
+                updated_at)
+    ORDER BY generation, id
+    ON CONFLICT (generation, id) DO UPDATE
+    SET version = EXCLUDED.version, chain = EXCLUDED.chain, hash = EXCLUDED.hash, user_id = EXCLUDED.user_id,
+        sender = EXCLUDED.sender, recipient = EXCLUDED.recipient, nonce = EXCLUDED.nonce, block = EXCLUDED.block,
+        status = EXCLUDED.status, reason = EXCLUDED.reason, submitted_at = EXCLUDED.submitted_at,
+        updated_at = EXCLUDED.updated_at
+    WHERE transaction.version < EXCLUDED.version";
 const WRITE_STREAMS: &str = "
     INSERT INTO projected_streams AS stream (generation, aggregate_id, version)
     SELECT generation, new.* FROM unnest($1::int[]) AS generation
@@ -63,7 +79,8 @@ const WRITE_STREAMS: &str = "
 /// How long a write may take.
 const SLICE_DEADLINE: Duration = Duration::from_secs(20);
 
-const TABLES: [&str; 5] = ["emotions", "latest_prices", "price_history", "memories", "projected_streams"];
+const TABLES: [&str; 6] =
+    ["emotions", "latest_prices", "price_history", "memories", "transactions", "projected_streams"];
 
 impl Projections for PostgresStore {
     fn projected_versions<'a>(&'a self, streams: &'a [Uuid]) -> BoxFuture<'a, Result<HashMap<Uuid, i32>, StoreError>> {
@@ -219,6 +236,9 @@ async fn write(connection: &mut PgConnection, generations: &[i32], changes: &Cha
     if !changes.memories.is_empty() {
         write_memories(connection, generations, changes).await?;
     }
+    if !changes.transactions.is_empty() {
+        write_transactions(connection, generations, changes).await?;
+    }
     let streams = &changes.streams;
     sqlx::query(WRITE_STREAMS)
         .bind(generations)
@@ -292,6 +312,33 @@ async fn write_memories(
         .bind(all(memories.values(), MemoryChange::content))
         .bind(all(memories.values(), |memory| search_text(memory.content())))
         .bind(all(memories.values(), MemoryChange::created_at))
+        .execute(connection)
+        .await
+        .map(drop)
+}
+
+async fn write_transactions(
+    connection: &mut PgConnection,
+    generations: &[i32],
+    changes: &Changes,
+) -> Result<(), sqlx::Error> {
+    let changed = || changes.transactions.values();
+    let submitted = || changed().map(|change| &change.submission);
+    sqlx::query(WRITE_TRANSACTIONS)
+        .bind(generations)
+        .bind(all(changes.transactions.keys(), |id| *id))
+        .bind(all(changed(), |change| change.version))
+        .bind(all(submitted(), |submission| submission.chain.as_str()))
+        .bind(all(submitted(), |submission| submission.hash.as_str()))
+        .bind(all(submitted(), |submission| submission.user_id.as_deref()))
+        .bind(all(submitted(), |submission| submission.from.as_str()))
+        .bind(all(submitted(), |submission| submission.to.as_deref()))
+        .bind(all(submitted(), |submission| signed(submission.nonce)))
+        .bind(all(changed(), |change| signed(change.block)))
+        .bind(all(changed(), |change| change.state.as_str()))
+        .bind(all(changed(), |change| change.reason.as_deref()))
+        .bind(all(submitted(), |submission| submission.submitted_at))
+        .bind(all(changed(), |change| change.updated_at))
         .execute(connection)
         .await
         .map(drop)

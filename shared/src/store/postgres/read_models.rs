@@ -9,10 +9,11 @@ use super::rows::parsed;
 use super::{DEADLINE, PostgresStore, within};
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
-use crate::domain::projection::EmotionChange;
+use crate::domain::projection::{EmotionChange, TransactionChange};
+use crate::domain::transaction::Submission;
 use crate::platform::BoxFuture;
-use crate::store::read_models::search_words;
-use crate::store::{HistoryQuery, MemoryQuery, MemoryRow, PricePoint, ReadModels, StoreError};
+use crate::store::read_models::{search_words, transaction_columns, unsigned};
+use crate::store::{HistoryQuery, MemoryQuery, MemoryRow, PendingQuery, PricePoint, ReadModels, StoreError};
 
 impl ReadModels for PostgresStore {
     fn emotions<'a>(&'a self, owners: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<(Uuid, EmotionChange)>, StoreError>> {
@@ -77,6 +78,44 @@ impl ReadModels for PostgresStore {
             held.give_back(rows.map_err(failure))?.iter().map(memory).collect()
         }))
     }
+
+    fn transaction(&self, id: Uuid) -> BoxFuture<'_, Result<Option<TransactionChange>, StoreError>> {
+        const TRANSACTION: &str = concat!(
+            "SELECT ",
+            transaction_columns!(),
+            " FROM transactions WHERE generation = (SELECT live FROM projection_state) AND id = $1"
+        );
+        Box::pin(within(DEADLINE, async move {
+            let mut held = self.pool.acquire().await?;
+            let row = sqlx::query(TRANSACTION).bind(id).fetch_optional(&mut *held).await;
+            let row = held.give_back(row.map_err(failure))?;
+            Ok(row.as_ref().map(transaction).transpose()?.map(|(_, change)| change))
+        }))
+    }
+
+    fn pending_transactions<'a>(
+        &'a self,
+        query: &'a PendingQuery,
+    ) -> BoxFuture<'a, Result<Vec<(Uuid, TransactionChange)>, StoreError>> {
+        const PENDING: &str = concat!(
+            "SELECT ",
+            transaction_columns!(),
+            " FROM transactions
+              WHERE generation = (SELECT live FROM projection_state) AND status IN ('SUBMITTED', 'ACCEPTED')
+                AND updated_at < $1 AND ($2::timestamptz IS NULL OR (updated_at, id) > ($2, $3))
+              ORDER BY updated_at, id LIMIT $4"
+        );
+        Box::pin(within(DEADLINE, async move {
+            let query = sqlx::query(PENDING)
+                .bind(query.older_than)
+                .bind(query.after.map(|(at, _)| at))
+                .bind(query.after.map(|(_, id)| id))
+                .bind(i64::from(query.limit));
+            let mut held = self.pool.acquire().await?;
+            let rows = query.fetch_all(&mut *held).await;
+            held.give_back(rows.map_err(failure))?.iter().map(transaction).collect()
+        }))
+    }
 }
 
 fn emotion(row: &PgRow) -> Result<(Uuid, EmotionChange), StoreError> {
@@ -118,4 +157,25 @@ fn memory(row: &PgRow) -> Result<MemoryRow, StoreError> {
         content: row.try_get(2).map_err(failure)?,
         created_at: row.try_get(3).map_err(failure)?,
     })
+}
+
+fn transaction(row: &PgRow) -> Result<(Uuid, TransactionChange), StoreError> {
+    let submission = Submission {
+        chain: parsed(row.try_get(2).map_err(failure)?)?,
+        hash: row.try_get(3).map_err(failure)?,
+        user_id: row.try_get(4).map_err(failure)?,
+        from: row.try_get(5).map_err(failure)?,
+        to: row.try_get(6).map_err(failure)?,
+        nonce: unsigned(row.try_get(7).map_err(failure)?),
+        submitted_at: row.try_get(11).map_err(failure)?,
+    };
+    let change = TransactionChange {
+        version: row.try_get(1).map_err(failure)?,
+        submission,
+        block: unsigned(row.try_get(8).map_err(failure)?),
+        state: parsed(row.try_get(9).map_err(failure)?)?,
+        reason: row.try_get(10).map_err(failure)?,
+        updated_at: row.try_get(12).map_err(failure)?,
+    };
+    Ok((row.try_get(0).map_err(failure)?, change))
 }

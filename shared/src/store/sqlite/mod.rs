@@ -24,7 +24,7 @@ use crate::platform::sqlite::SqliteFile;
 
 /// The schema.
 pub(super) const MIGRATIONS: &[File] = migrations::files!("sqlite": 1 "0001_event_store", 2 "0002_read_models",
-    3 "0003_outbox_queue", 4 "0004_projections");
+    3 "0003_outbox_queue", 4 "0004_projections", 5 "0005_transactions");
 
 /// A store in one SQLite file. An acknowledged append survives a loss of power.
 #[derive(Clone)]

@@ -9,7 +9,7 @@ use super::SqliteStore;
 use super::error::failure;
 use crate::domain::projection::Changes;
 use crate::platform::BoxFuture;
-use crate::store::read_models::search_text;
+use crate::store::read_models::{search_text, signed};
 use crate::store::{Cursor, Projections, Rebuild, StoreError};
 
 const WRITE_EMOTION: &str = "
@@ -36,16 +36,28 @@ const WRITE_MEMORY: &str = "
     SET version = excluded.version, deleted = excluded.deleted, content = excluded.content,
         search_text = excluded.search_text, created_at = excluded.created_at
     WHERE memories.version < excluded.version";
+const WRITE_TRANSACTION: &str = "
+    INSERT INTO transactions
+        (generation, id, version, chain, hash, user_id, sender, recipient, nonce, block, status, reason, submitted_at,
+         updated_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+    ON CONFLICT (generation, id) DO UPDATE
+    SET version = excluded.version, chain = excluded.chain, hash = excluded.hash, user_id = excluded.user_id,
+        sender = excluded.sender, recipient = excluded.recipient, nonce = excluded.nonce, block = excluded.block,
+        status = excluded.status, reason = excluded.reason, submitted_at = excluded.submitted_at,
+        updated_at = excluded.updated_at
+    WHERE transactions.version < excluded.version";
 const WRITE_STREAM: &str = "
     INSERT INTO projected_streams (generation, aggregate_id, version) VALUES (?1, ?2, ?3)
     ON CONFLICT (generation, aggregate_id) DO UPDATE SET version = excluded.version
     WHERE projected_streams.version < excluded.version";
 
-const TABLES: [(&str, &str); 5] = [
+const TABLES: [(&str, &str); 6] = [
     ("emotions", "generation, owner"),
     ("latest_prices", "generation, coin"),
     ("price_history", "generation, coin, version"),
     ("memories", "generation, owner, id"),
+    ("transactions", "generation, id"),
     ("projected_streams", "generation, aggregate_id"),
 ];
 
@@ -200,6 +212,25 @@ async fn write(connection: &mut SqliteConnection, generation: i32, changes: &Cha
             .bind(memory.content())
             .bind(search_text(memory.content()))
             .bind(memory.created_at().map(|at| at.timestamp_micros()));
+        query.execute(&mut *connection).await?;
+    }
+    for (id, change) in &changes.transactions {
+        let submission = &change.submission;
+        let query = sqlx::query(WRITE_TRANSACTION)
+            .bind(generation)
+            .bind(id)
+            .bind(change.version)
+            .bind(submission.chain.as_str())
+            .bind(&submission.hash)
+            .bind(&submission.user_id)
+            .bind(&submission.from)
+            .bind(&submission.to)
+            .bind(signed(submission.nonce))
+            .bind(signed(change.block))
+            .bind(change.state.as_str())
+            .bind(&change.reason)
+            .bind(submission.submitted_at.timestamp_micros())
+            .bind(change.updated_at.timestamp_micros());
         query.execute(&mut *connection).await?;
     }
     for (stream, version) in &changes.streams {
