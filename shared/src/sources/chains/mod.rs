@@ -3,6 +3,9 @@
 pub mod adapter;
 #[cfg(feature = "evm")]
 pub mod evm;
+mod follow;
 pub(crate) mod rpc;
+#[cfg(feature = "solana")]
+pub mod solana;
 
 pub use adapter::*;
