@@ -8,6 +8,8 @@ mod registry;
 pub(crate) mod rpc;
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg(feature = "solana")]
+pub mod solana;
 
 pub use adapter::*;
 pub use registry::Chains;

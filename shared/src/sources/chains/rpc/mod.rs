@@ -2,6 +2,8 @@
 //! ([`Nodes`]). It knows nothing of what the methods mean but how a node says which chain it serves, and how far.
 
 mod endpoint;
+#[cfg(test)]
+pub(crate) mod fake;
 mod message;
 mod nodes;
 #[cfg(test)]
