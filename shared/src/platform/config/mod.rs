@@ -4,6 +4,7 @@
 
 mod auth;
 mod cache;
+mod contracts;
 mod http;
 mod kafka;
 mod limits;
@@ -20,6 +21,9 @@ use super::telemetry;
 
 pub use auth::{AuthConfig, AuthMode};
 pub use cache::cold_bucket;
+pub use contracts::{
+    ChainlinkFeedConfig, CodeHash, ContractAddress, ContractsConfig, UniswapConfig, UniswapV2Config, UniswapV3Config,
+};
 pub use http::HttpConfig;
 pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
 pub use limits::LimitsConfig;
@@ -124,6 +128,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         cache::VARIABLES,
         kafka::VARIABLES,
         prices::VARIABLES,
+        contracts::VARIABLES,
         auth::VARIABLES,
         limits::VARIABLES,
         telemetry::VARIABLES,
