@@ -1,5 +1,8 @@
 //! Whoever quotes swaps: contracts on a chain, and services that know many of them.
 
+#[cfg(feature = "evm")]
+pub mod uniswap;
+
 use primitive_types::U256;
 
 use crate::platform::BoxFuture;
