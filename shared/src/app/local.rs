@@ -110,6 +110,7 @@ fn describe(sources: &[SourceKind]) -> String {
     let names = sources.iter().map(|source| match source {
         SourceKind::CoinGecko => "CoinGecko",
         SourceKind::Coinbase => "Coinbase",
+        SourceKind::Chainlink => "Chainlink",
         SourceKind::Simulated => "simulated (made up, labelled so)",
     });
     names.collect::<Vec<_>>().join(", else ")

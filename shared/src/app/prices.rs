@@ -8,7 +8,7 @@ use crate::breaker::{Breakers, CloudWatch};
 use crate::cache::{Cache, MemoryTier};
 use crate::domain::coin::Coin;
 use crate::platform::clock::{Clock, SystemClock};
-use crate::platform::config::{PriceConfig, SourceKind, Vars, cold_bucket};
+use crate::platform::config::{ConfigError, PriceConfig, SourceKind, Vars, cold_bucket};
 use crate::services::poll::{Poller, polled_coins};
 use crate::services::prices::PriceCache;
 #[cfg(feature = "graphql")]
@@ -111,8 +111,8 @@ fn cache(vars: &Vars, redis: Option<&Redis>, clock: &Arc<dyn Clock>, breakers: &
 fn sources(config: &PriceConfig, clock: &Arc<dyn Clock>, breakers: &Breakers) -> Result<OrderedSources, StartError> {
     let http = HttpClient::new(HttpOptions::default(), clock.clone())
         .map_err(|error| StartError::Failed(format!("the HTTP client: {error}")))?;
-    let source = |kind: &SourceKind| -> (Arc<dyn PriceSource>, crate::breaker::Options) {
-        match kind {
+    let source = |kind: &SourceKind| -> Result<(Arc<dyn PriceSource>, crate::breaker::Options), StartError> {
+        Ok(match kind {
             SourceKind::CoinGecko => {
                 let (url, key) = (config.coingecko_url.clone(), config.coingecko_key.clone());
                 (Arc::new(CoinGecko::new(http.clone(), url, key)), CoinGecko::breaker_options())
@@ -120,8 +120,12 @@ fn sources(config: &PriceConfig, clock: &Arc<dyn Clock>, breakers: &Breakers) ->
             SourceKind::Coinbase => {
                 (Arc::new(Coinbase::new(http.clone(), config.coinbase_url.clone())), Coinbase::breaker_options())
             }
+            SourceKind::Chainlink => {
+                return Err(ConfigError::invalid("PRICE_SOURCES", "chainlink", "sources of this build").into());
+            }
             SourceKind::Simulated => (Arc::new(Simulated::new(clock.clone())), Simulated::breaker_options()),
-        }
+        })
     };
-    Ok(OrderedSources::new(config.sources.iter().map(source), clock, breakers))
+    let sources = config.sources.iter().map(source).collect::<Result<Vec<_>, _>>()?;
+    Ok(OrderedSources::new(sources, clock, breakers))
 }

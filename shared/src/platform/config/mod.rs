@@ -6,6 +6,7 @@ mod auth;
 mod cache;
 mod chains;
 mod filters;
+mod contracts;
 mod http;
 mod kafka;
 mod limits;
@@ -27,6 +28,9 @@ pub use auth::{AuthConfig, AuthMode};
 pub use cache::cold_bucket;
 pub use chains::{ChainNodes, ChainsConfig};
 pub use filters::{Topics, WatchedFilter};
+pub use contracts::{
+    ChainlinkFeedConfig, CodeHash, ContractAddress, ContractsConfig, UniswapConfig, UniswapV2Config, UniswapV3Config,
+};
 pub use http::HttpConfig;
 pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
 pub use limits::LimitsConfig;
@@ -145,6 +149,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         chains::VARIABLES,
         quotes::VARIABLES,
         filters::VARIABLES,
+        contracts::VARIABLES,
         auth::VARIABLES,
         limits::VARIABLES,
         telemetry::VARIABLES,

@@ -15,7 +15,7 @@ const MAX_COINS: usize = 250;
 pub(super) const VARIABLES: &[Variable] = &[
     Variable {
         name: "PRICE_SOURCES",
-        meaning: "who is asked for prices, in this order: coingecko, coinbase, simulated",
+        meaning: "who is asked for prices, in this order: coingecko, coinbase, chainlink, simulated",
         default: "coingecko,simulated; on Lambda coingecko,coinbase",
     },
     Variable { name: "COINGECKO_URL", meaning: "base URL, up to and without /simple/price", default: COINGECKO },
@@ -32,6 +32,8 @@ pub enum SourceKind {
     CoinGecko,
     /// Coinbase's public market data.
     Coinbase,
+    /// Chainlink's feeds, read from their chains.
+    Chainlink,
     /// Made up, for a process without a network. Never on Lambda.
     Simulated,
 }
@@ -76,7 +78,7 @@ impl PriceConfig {
 
 fn sources(vars: &Vars) -> Result<Vec<SourceKind>, ConfigError> {
     const NAME: &str = "PRICE_SOURCES";
-    const EXPECTED: &str = "a list of coingecko, coinbase and simulated, each at most once";
+    const EXPECTED: &str = "a list of coingecko, coinbase, chainlink and simulated, each at most once";
     let Some(text) = vars.get(NAME) else {
         let second = if vars.on_lambda() { SourceKind::Coinbase } else { SourceKind::Simulated };
         return Ok(vec![SourceKind::CoinGecko, second]);
@@ -86,6 +88,7 @@ fn sources(vars: &Vars) -> Result<Vec<SourceKind>, ConfigError> {
         let source = match name.trim() {
             "coingecko" => SourceKind::CoinGecko,
             "coinbase" => SourceKind::Coinbase,
+            "chainlink" => SourceKind::Chainlink,
             "simulated" => SourceKind::Simulated,
             other => return Err(ConfigError::invalid(NAME, other, EXPECTED)),
         };
@@ -95,7 +98,11 @@ fn sources(vars: &Vars) -> Result<Vec<SourceKind>, ConfigError> {
         sources.push(source);
     }
     if vars.on_lambda() && sources.contains(&SourceKind::Simulated) {
-        return Err(ConfigError::invalid(NAME, text, "coingecko or coinbase: simulated prices are for local use only"));
+        return Err(ConfigError::invalid(
+            NAME,
+            text,
+            "coingecko, coinbase or chainlink: simulated prices are for local use only",
+        ));
     }
     Ok(sources)
 }
@@ -129,6 +136,8 @@ mod tests {
         assert_eq!(config.coins.len(), 10);
         assert_eq!(config.poll_every, Duration::from_secs(30));
         assert_eq!(read(&[LAMBDA]).unwrap().sources, [SourceKind::CoinGecko, SourceKind::Coinbase]);
+        let sources = read(&[LAMBDA, ("PRICE_SOURCES", "chainlink,coinbase")]).unwrap().sources;
+        assert_eq!(sources, [SourceKind::Chainlink, SourceKind::Coinbase]);
     }
 
     #[test]

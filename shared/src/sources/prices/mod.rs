@@ -1,5 +1,7 @@
 //! Price sources: one file each, and the order in which they are asked.
 
+#[cfg(feature = "evm")]
+mod chainlink;
 mod coinbase;
 mod coingecko;
 #[cfg(test)]
@@ -17,6 +19,8 @@ use crate::domain::money;
 use crate::domain::price::Quote;
 use crate::platform::BoxFuture;
 
+#[cfg(feature = "evm")]
+pub use chainlink::{Chainlink, FeedError, Feeds};
 pub use coinbase::Coinbase;
 pub use coingecko::CoinGecko;
 pub use ordered::{OrderedSources, Outcome};

@@ -7,6 +7,8 @@ mod oneinch;
 pub(crate) mod testing;
 mod upstream;
 mod zerox;
+#[cfg(feature = "evm")]
+pub mod uniswap;
 
 use primitive_types::U256;
 

@@ -3,6 +3,9 @@
 mod address;
 mod balances;
 pub(crate) mod client;
+pub(crate) mod contract;
+#[cfg(test)]
+pub(crate) mod fake_contracts;
 mod fees;
 mod known;
 mod logs;
