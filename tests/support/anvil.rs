@@ -151,7 +151,7 @@ impl Anvil {
         as_u256(&self.rpc("eth_getBalance", json!([account, "latest"])).await)
     }
 
-    /// Sends a transaction from an unlocked account and waits for its receipt. One that reverts fails the test.
+    /// Sends a transaction from an unlocked account and waits for its receipt; where mining is off, it mines a block. One that reverts fails the test.
     pub async fn send(&self, from: Address, to: Address, data: Bytes, value: U256) -> TransactionReceipt {
         let receipt = self.try_send(from, to, data.clone(), value).await;
         if receipt.status != Some(1.into()) {
@@ -191,12 +191,17 @@ impl Anvil {
         let hash = self.rpc("eth_sendTransaction", json!([transaction])).await;
         eventually("a transaction is mined", || async {
             let receipt = self.rpc("eth_getTransactionReceipt", json!([hash])).await;
-            if receipt.is_null() && self.options.block_time.is_none() {
+            // Otherwise a block with it is on its way.
+            if receipt.is_null() && !self.mines_by_itself().await {
                 self.mine(1).await;
             }
             serde_json::from_value::<Option<TransactionReceipt>>(receipt).expect("a receipt")
         })
         .await
+    }
+
+    async fn mines_by_itself(&self) -> bool {
+        self.options.block_time.is_some() || self.rpc("anvil_getAutomine", json!([])).await == true
     }
 
     async fn answers(&mut self) {
