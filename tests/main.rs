@@ -1,6 +1,7 @@
 //! Integration tests: the store and the other capabilities against real services, GraphQL over the real router, the
 //! way of events, and the compiled functions and local process from outside.
 
+mod chains;
 mod contracts;
 mod functions;
 mod graphql;

@@ -4,6 +4,9 @@
 //! | --- | --- |
 //! | [`aws`] | the few AWS APIs that functions call |
 //! | [`coingecko`] | a price source that a test owns |
+//! | [`anvil`], [`solana`] | a chain that a test owns: an EVM node, and a Solana virtual machine behind a front of ours |
+//! | [`uniswap`], [`feed`] | Uniswap as it was published, and a price feed, on an [`anvil`] |
+//! | [`rpc_proxy`] | a provider of a chain that misbehaves |
 //! | [`eventually`] | waiting for a state, without sleeping |
 //! | [`services`] | the shared Postgres, Redis, Kafka and S3 API, each test apart from the others |
 //! | [`postgres_server`], [`redis_server`], [`kafka_server`] | one that a test owns and may kill |
@@ -21,11 +24,15 @@
     reason = "a helper that cannot do its work fails the test, and says why"
 )]
 
+pub mod anvil;
 pub mod aws;
 pub mod certificates;
+pub mod chains;
 pub mod coingecko;
 pub mod eventually;
+pub mod feed;
 pub mod folder;
+pub mod json_rpc;
 pub mod kafka_server;
 pub mod lambda;
 pub mod local;
@@ -35,4 +42,7 @@ pub mod process;
 pub mod proxy;
 pub mod redis_cluster;
 pub mod redis_server;
+pub mod rpc_proxy;
 pub mod services;
+pub mod solana;
+pub mod uniswap;
