@@ -15,6 +15,8 @@ mod events;
 mod local;
 #[cfg(any(feature = "graphql", feature = "aws"))]
 mod prices;
+#[cfg(feature = "graphql")]
+mod quotes;
 #[cfg(any(feature = "graphql", feature = "aws"))]
 mod redis;
 #[cfg(feature = "graphql")]

@@ -49,18 +49,6 @@ impl ChainParts {
             Ok(Self::default())
         }
     }
-
-    /// Swap quotes, by whom the variables name.
-    #[cfg(feature = "graphql")]
-    pub(super) fn quotes(
-        &self,
-        _: &Vars,
-        shared: &super::prices::Shared,
-    ) -> Result<crate::services::quotes::Quotes, StartError> {
-        let tokens = Arc::new(crate::sources::quotes::NoTokens);
-        let (clock, breakers) = (shared.clock.clone(), &shared.breakers);
-        Ok(crate::services::quotes::Quotes::new(self.chains.clone(), tokens, [], clock, breakers))
-    }
 }
 
 #[cfg(any(feature = "evm", feature = "solana"))]
@@ -143,6 +131,18 @@ mod nodes {
                 adapters.push(Arc::new(Evm::new(chain, nodes, entry.websockets.clone())));
             }
             Ok(contracts)
+        }
+
+        #[cfg(feature = "solana")]
+        fn solana(&self, entries: &[ChainNodes], adapters: &mut Vec<Arc<dyn ChainAdapter>>) -> Result<(), StartError> {
+            use crate::sources::chains::solana::{Cluster, Solana, known_chain};
+
+            for entry in entries {
+                let chain = known_chain(&entry.chain).ok_or_else(|| unknown("SOLANA_RPC_URLS", &entry.chain))?;
+                let nodes = self.nodes(&chain, entry, Cluster, SOLANA_LAG);
+                adapters.push(Arc::new(Solana::new(chain, nodes, entry.websockets.clone())));
+            }
+            Ok(())
         }
     }
 

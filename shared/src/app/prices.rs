@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::StartError;
+use super::chains::ChainParts;
 use super::redis::Redis;
 use crate::breaker::{Breakers, CloudWatch};
 use crate::cache::{Cache, MemoryTier};
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) cache: Arc<Cache>,
     pub(super) config: PriceConfig,
     pub(super) coins: Vec<Coin>,
+    pub(super) chains: ChainParts,
     sources: Arc<OrderedSources>,
 }
 
@@ -48,8 +50,9 @@ impl Shared {
         let config = PriceConfig::from_vars(vars)?;
         let breakers = Arc::new(breakers(vars, redis, &clock));
         let cache = Arc::new(cache(vars, redis, &clock, &breakers)?);
-        let sources = Arc::new(sources(&config, &clock, &breakers)?);
-        Ok(Self { coins: polled_coins(&config)?, sources, clock, breakers, cache, config })
+        let chains = ChainParts::new(vars, &clock, &breakers)?;
+        let sources = Arc::new(sources(vars, &config, &chains, &clock, &breakers)?);
+        Ok(Self { coins: polled_coins(&config)?, chains, sources, clock, breakers, cache, config })
     }
 
     #[cfg(feature = "graphql")]
@@ -107,11 +110,19 @@ fn cache(vars: &Vars, redis: Option<&Redis>, clock: &Arc<dyn Clock>, breakers: &
     }
 }
 
+type Source = (Arc<dyn PriceSource>, crate::breaker::Options);
+
 /// The sources, in the order in which they are asked.
-fn sources(config: &PriceConfig, clock: &Arc<dyn Clock>, breakers: &Breakers) -> Result<OrderedSources, StartError> {
+fn sources(
+    vars: &Vars,
+    config: &PriceConfig,
+    chains: &ChainParts,
+    clock: &Arc<dyn Clock>,
+    breakers: &Breakers,
+) -> Result<OrderedSources, StartError> {
     let http = HttpClient::new(HttpOptions::default(), clock.clone())
         .map_err(|error| StartError::Failed(format!("the HTTP client: {error}")))?;
-    let source = |kind: &SourceKind| -> Result<(Arc<dyn PriceSource>, crate::breaker::Options), StartError> {
+    let source = |kind: &SourceKind| -> Result<Source, StartError> {
         Ok(match kind {
             SourceKind::CoinGecko => {
                 let (url, key) = (config.coingecko_url.clone(), config.coingecko_key.clone());
@@ -120,12 +131,31 @@ fn sources(config: &PriceConfig, clock: &Arc<dyn Clock>, breakers: &Breakers) ->
             SourceKind::Coinbase => {
                 (Arc::new(Coinbase::new(http.clone(), config.coinbase_url.clone())), Coinbase::breaker_options())
             }
-            SourceKind::Chainlink => {
-                return Err(ConfigError::invalid("PRICE_SOURCES", "chainlink", "sources of this build").into());
-            }
+            SourceKind::Chainlink => chainlink(vars, chains, clock)?,
             SourceKind::Simulated => (Arc::new(Simulated::new(clock.clone())), Simulated::breaker_options()),
         })
     };
     let sources = config.sources.iter().map(source).collect::<Result<Vec<_>, _>>()?;
     Ok(OrderedSources::new(sources, clock, breakers))
+}
+
+#[cfg(feature = "evm")]
+fn chainlink(vars: &Vars, parts: &ChainParts, clock: &Arc<dyn Clock>) -> Result<Source, StartError> {
+    use crate::platform::config::ContractsConfig;
+    use crate::sources::prices::{Chainlink, Feeds};
+
+    let wrong = |name, problem: String| ConfigError { name, problem };
+    if parts.contracts.is_empty() {
+        return Err(wrong("PRICE_SOURCES", "chainlink needs a chain in EVM_RPC_URLS".to_owned()).into());
+    }
+    let chains: Vec<_> = parts.chains.all().map(|adapter| adapter.chain().clone()).collect();
+    let config = ContractsConfig::from_vars(vars)?;
+    let feeds = Feeds::new(&config.chainlink, &chains).map_err(|error| wrong("CHAINLINK_FEEDS", error.to_string()))?;
+    let chainlink = Chainlink::new(parts.contracts.clone(), feeds, clock.clone());
+    Ok((Arc::new(chainlink), Chainlink::breaker_options()))
+}
+
+#[cfg(not(feature = "evm"))]
+fn chainlink(_: &Vars, _: &ChainParts, _: &Arc<dyn Clock>) -> Result<Source, StartError> {
+    Err(super::not_built("PRICE_SOURCES", "chainlink, which is on EVM chains,").into())
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::Router;
 use reqwest::Url;
 
-use super::chains::ChainParts;
 use super::prices::Shared;
+use super::quotes::quotes;
 use super::redis::Redis;
 use super::{StartError, store};
 use crate::breaker::Breakers;
@@ -20,6 +20,7 @@ use crate::services::chains::ChainReader;
 use crate::services::context::Contexts;
 use crate::services::emotion::Emotions;
 use crate::services::memory::Memories;
+use crate::services::transactions::Transactions;
 use crate::sources::issuer::IssuerKeys;
 use crate::store::{EventStore, Store};
 
@@ -43,15 +44,13 @@ pub(super) struct Parts {
     pub(super) store: Arc<dyn Store>,
     limiter: Arc<dyn RateLimiter>,
     pub(super) shared: Shared,
-    pub(super) chains: ChainParts,
 }
 
 impl Parts {
     pub(super) async fn new(vars: &Vars, auth: AuthConfig) -> Result<Self, StartError> {
         let redis = Redis::from_vars(vars)?;
         let shared = Shared::new(vars, redis.as_ref())?;
-        let chains = ChainParts::new(vars, &shared.clock, &shared.breakers)?;
-        Ok(Self { auth, store: store(vars).await?, limiter: limiter(redis.as_ref(), &shared.breakers), shared, chains })
+        Ok(Self { auth, store: store(vars).await?, limiter: limiter(redis.as_ref(), &shared.breakers), shared })
     }
 
     /// The router, its commands going to `events`.
@@ -60,11 +59,13 @@ impl Parts {
         let limits = LimitsConfig::from_vars(vars)?;
         let clock = self.shared.clock.clone();
         let prices = self.shared.prices(self.store.clone());
+        let chains = &self.shared.chains.chains;
         let services = Services {
             emotions: Emotions::new(events.clone(), clock.clone()),
-            memories: Memories::new(events, self.store.clone(), clock.clone()),
-            chains: ChainReader::new(self.chains.chains.clone()),
-            quotes: self.chains.quotes(vars, &self.shared)?,
+            memories: Memories::new(events.clone(), self.store.clone(), clock.clone()),
+            transactions: Transactions::new(chains.clone(), events.clone(), clock.clone()),
+            chains: ChainReader::new(chains.clone()),
+            quotes: quotes(vars, &self.shared.chains, &clock, &self.shared.breakers)?,
             context: Contexts::new(prices.clone(), self.shared.coins.clone(), clock.clone()),
             prices,
             feed,

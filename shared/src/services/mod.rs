@@ -19,6 +19,7 @@ pub mod quotes;
 pub mod rebuild;
 pub mod relay;
 pub mod replay;
+pub mod transactions;
 pub mod watch;
 
 use std::convert::Infallible;

@@ -15,6 +15,7 @@ mod mutation;
 mod proportion;
 mod query;
 mod rules;
+mod sent;
 mod subscription;
 mod swaps;
 #[cfg(test)]
@@ -44,6 +45,7 @@ use crate::services::emotion::Emotions;
 use crate::services::memory::Memories;
 use crate::services::prices::Prices;
 use crate::services::quotes::Quotes;
+use crate::services::transactions::Transactions;
 use crate::services::{Call, Error};
 
 /// What the schema's fields ask.
@@ -58,6 +60,8 @@ pub struct Services {
     pub context: Contexts,
     /// Chains.
     pub chains: ChainReader,
+    /// Sending transactions.
+    pub transactions: Transactions,
     /// Swap quotes.
     pub quotes: Quotes,
     /// What subscriptions listen to.

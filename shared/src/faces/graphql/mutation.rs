@@ -3,7 +3,8 @@
 
 use async_graphql::{Context, ID, Object};
 
-use super::directives::{Role, auth};
+use super::directives::{Role, auth, rateLimit};
+use super::sent::SentTransaction;
 use super::types::{EmotionState, Memory};
 use super::{call, services};
 use crate::services::Error;
@@ -30,6 +31,18 @@ impl Mutation {
     async fn delete_memory(&self, ctx: &Context<'_>, id: ID) -> Result<ID, Error> {
         let id = id.parse().map_err(|_| Error::Invalid("id is not the id of a memory".to_owned()))?;
         Ok(services(ctx)?.memories.delete(call(ctx)?, &place(ctx), id).await?.into())
+    }
+
+    /// Hands a signed transaction to a chain: hexadecimal (EVM) or base64 (Solana). To hand one in again is safe: it is
+    /// known by its hash.
+    #[graphql(directive = auth::apply(Role::User), directive = rateLimit::apply(10, 60))]
+    async fn send_transaction(
+        &self,
+        ctx: &Context<'_>,
+        chain: String,
+        signed: String,
+    ) -> Result<SentTransaction, Error> {
+        Ok(services(ctx)?.transactions.send(call(ctx)?, &chain, &signed).await?.into())
     }
 }
 

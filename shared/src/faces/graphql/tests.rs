@@ -23,6 +23,7 @@ use crate::services::fake_store::FakeStore;
 use crate::services::memory::Memories;
 use crate::services::prices::{PriceCache, Prices};
 use crate::services::quotes::Quotes;
+use crate::services::transactions::Transactions;
 use crate::sources::prices::OrderedSources;
 use crate::sources::quotes::NoTokens;
 
@@ -45,6 +46,7 @@ fn fixture(production: bool) -> Fixture {
         memories: Memories::new(store.clone(), store.clone(), clock.clone()),
         context: Contexts::new(prices.clone(), vec![], clock.clone()),
         chains: ChainReader::new(Arc::default()),
+        transactions: Transactions::new(Arc::default(), store.clone(), clock.clone()),
         quotes: Quotes::new(Arc::default(), Arc::new(NoTokens), [], clock.clone(), &Breakers::new(clock)),
         prices,
         feed: Feed::default(),

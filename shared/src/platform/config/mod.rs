@@ -5,8 +5,8 @@
 mod auth;
 mod cache;
 mod chains;
-mod filters;
 mod contracts;
+mod filters;
 mod http;
 mod kafka;
 mod limits;
@@ -27,10 +27,10 @@ use super::telemetry;
 pub use auth::{AuthConfig, AuthMode};
 pub use cache::cold_bucket;
 pub use chains::{ChainNodes, ChainsConfig};
-pub use filters::{Topics, WatchedFilter};
 pub use contracts::{
     ChainlinkFeedConfig, CodeHash, ContractAddress, ContractsConfig, UniswapConfig, UniswapV2Config, UniswapV3Config,
 };
+pub use filters::{Topics, WatchedFilter};
 pub use http::HttpConfig;
 pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
 pub use limits::LimitsConfig;

@@ -3,11 +3,11 @@
 pub mod adapter;
 #[cfg(feature = "evm")]
 pub mod evm;
+#[cfg(test)]
+pub(crate) mod fake;
 mod follow;
 mod registry;
 pub(crate) mod rpc;
-#[cfg(test)]
-pub(crate) mod fake;
 #[cfg(feature = "solana")]
 pub mod solana;
 

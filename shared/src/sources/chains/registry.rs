@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{ChainAdapter, ChainError};
+use super::{ChainAdapter, ChainError, ChainSet};
 use crate::domain::chain::ChainId;
 
 /// The chains of a process.
@@ -48,5 +48,11 @@ impl Chains {
     /// All of them, by id.
     pub fn all(&self) -> impl Iterator<Item = &Arc<dyn ChainAdapter>> {
         self.by_id.values()
+    }
+}
+
+impl ChainSet for Chains {
+    fn adapter(&self, chain: &ChainId) -> Option<Arc<dyn ChainAdapter>> {
+        self.get(chain).cloned()
     }
 }

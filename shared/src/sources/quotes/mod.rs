@@ -5,10 +5,10 @@ mod lifi;
 mod oneinch;
 #[cfg(test)]
 pub(crate) mod testing;
-mod upstream;
-mod zerox;
 #[cfg(feature = "evm")]
 pub mod uniswap;
+mod upstream;
+mod zerox;
 
 use primitive_types::U256;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ethers::types::{Address, Bytes};
+use ethers::types::{Address, Bytes, U256};
 use serde_json::{Value, json};
 
 use crate::sources::chains::ChainError;
@@ -63,6 +63,15 @@ impl EvmClient {
     /// [`ChainError::Unavailable`], where no node answers.
     pub(crate) async fn call_all(&self, calls: &[EthCall]) -> Result<Vec<Result<Bytes, Revert>>, ChainError> {
         self.nodes.read(|session| call_all(session, calls)).await.map_err(|error| self.nodes.error(error))
+    }
+
+    /// What a unit of gas costs now, in wei, as a node suggests.
+    ///
+    /// # Errors
+    /// [`ChainError::Unavailable`], where no node answers.
+    pub(crate) async fn gas_price(&self) -> Result<U256, ChainError> {
+        let price = |session: Session| async move { session.call("eth_gasPrice", json!([])).await };
+        self.nodes.read(price).await.map_err(|error| self.nodes.error(error))
     }
 }
 

@@ -10,6 +10,7 @@ mod deployments;
 #[cfg(test)]
 mod fake;
 mod ground;
+mod known_tokens;
 mod legs;
 mod multicall;
 mod native_price;
@@ -19,6 +20,6 @@ mod v2;
 mod v3;
 
 pub use deployments::{DeploymentError, Deployments};
-pub use native_price::NativePrice;
+pub use known_tokens::KnownTokens;
 pub use v2::UniswapV2;
 pub use v3::UniswapV3;
