@@ -20,7 +20,7 @@ use crate::sources::chains::ChainError;
 use crate::sources::chains::rpc::{RpcError, Session};
 
 /// Pages that are read until the list is begun elsewhere.
-const PAGES: usize = 10;
+const PAGES: usize = if cfg!(test) { 2 } else { 10 };
 /// How often it is begun elsewhere.
 const ROUNDS: usize = 8;
 /// Where nothing happens for so many slots, about a minute, the trail moves on all the same.
@@ -131,7 +131,11 @@ impl List<'_> {
         let commitment = CommitmentConfig::finalized();
         let blocks: Vec<u64> =
             self.client.get_blocks_with_limit_and_commitment(slot, 1, commitment).await.map_err(from_client)?;
-        let slot = blocks.first().copied().ok_or_else(|| malformed(format!("no block from slot {slot} on")))?;
+        let slot = blocks
+            .first()
+            .copied()
+            .filter(|block| *block >= slot)
+            .ok_or_else(|| malformed(format!("no block from slot {slot} on")))?;
         let config = RpcBlockConfig {
             transaction_details: Some(TransactionDetails::Signatures),
             rewards: Some(false),

@@ -51,8 +51,8 @@ pub(super) async fn estimate(solana: &Solana, draft: &Draft) -> Result<FeeEstima
     let calls = &calls;
     let ask = |session: Session| async move {
         let [base, paid] = take(batch(&session, calls).await?)?;
-        let base: Response<Option<u64>> = decode(&*base?)?;
-        let paid: Vec<RpcPrioritizationFee> = decode(&*paid?)?;
+        let base: Response<Option<u64>> = decode(&base?)?;
+        let paid: Vec<RpcPrioritizationFee> = decode(&paid?)?;
         Ok::<_, RpcError>((base.value, paid))
     };
     let (base, paid) = solana.nodes.read(ask).await.map_err(|error| solana.error(error))?;

@@ -21,7 +21,7 @@ impl Protocol for Cluster {
                 (RpcRequest::GetSlot, json!([CommitmentConfig::confirmed()])),
             ];
             let [genesis, slot] = take(batch(session, &calls).await?)?;
-            Ok((ChainId::solana(&decode::<String>(&*genesis?)?), decode(&*slot?)?))
+            Ok((ChainId::solana(&decode::<String>(&genesis?)?), decode(&slot?)?))
         })
     }
 }

@@ -46,6 +46,8 @@ fn unknown(method: &str) -> Answer {
     Err(json!({ "code": -32601, "message": format!("{method}: method not found") }))
 }
 
+/// A value with its context.
+#[expect(clippy::needless_pass_by_value, clippy::unnecessary_wraps, reason = "it stands where answers do")]
 fn at(slot: u64, value: Value) -> Answer {
     Ok(json!({ "context": { "apiVersion": "4.0.0", "slot": slot }, "value": value }))
 }

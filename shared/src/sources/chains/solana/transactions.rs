@@ -50,7 +50,7 @@ async fn look_up(solana: &Solana, session: &Session, hash: &str) -> Result<Optio
         (RpcRequest::GetSignatureStatuses, json!([[hash], history])),
     ];
     let [transaction, status] = take(batch(session, &calls).await?)?;
-    let transaction: Option<EncodedConfirmedTransactionWithStatusMeta> = decode(&*transaction?)?;
+    let transaction: Option<EncodedConfirmedTransactionWithStatusMeta> = decode(&transaction?)?;
     // Of a transaction that is known, the status says no more than how deep it lies.
     let status = status.and_then(|status| decode::<Response<Vec<Option<Known>>>>(&status));
     let (status, slot) = match (status, &transaction) {
@@ -60,7 +60,7 @@ async fn look_up(solana: &Solana, session: &Session, hash: &str) -> Result<Optio
     };
     let depth = status.as_ref().map(Known::confirmation_status);
     match (transaction, depth) {
-        (Some(transaction), depth) => described(solana, hash, transaction, depth, slot).map(Some),
+        (Some(transaction), depth) => described(solana, hash, transaction, depth.as_ref(), slot).map(Some),
         (None, None) => Ok(None),
         (None, Some(TransactionConfirmationStatus::Finalized)) => {
             let text = "the node knows the transaction's outcome, but not the transaction";
@@ -91,7 +91,7 @@ fn described(
     solana: &Solana,
     hash: &str,
     told: EncodedConfirmedTransactionWithStatusMeta,
-    depth: Option<TransactionConfirmationStatus>,
+    depth: Option<&TransactionConfirmationStatus>,
     head: u64,
 ) -> Result<ChainTransaction, RpcError> {
     let malformed = |text: &str| RpcError::from(SourceError::Malformed(text.to_owned()));
