@@ -21,6 +21,8 @@ mod quotes;
 mod redis;
 #[cfg(feature = "graphql")]
 mod router;
+#[cfg(any(feature = "graphql", feature = "aws"))]
+mod watcher;
 
 #[cfg(any(feature = "graphql", feature = "aws"))]
 pub use chains::chains;
@@ -35,6 +37,8 @@ pub use local::{Local, Pipeline, local};
 pub use prices::price_poller;
 #[cfg(feature = "apigw")]
 pub use router::graphql;
+#[cfg(feature = "aws")]
+pub use watcher::chain_watcher;
 
 /// What a `main` ends with.
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;

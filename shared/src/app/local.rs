@@ -7,8 +7,11 @@ use std::time::Duration;
 
 use axum::Router;
 
+use super::chains::ChainParts;
 use super::events::required;
+use super::prices::Shared;
 use super::router::Parts;
+use super::watcher::watcher;
 use super::{StartError, begin};
 use crate::bus::feed::Feed;
 use crate::bus::wake::RelaySignal;
@@ -18,6 +21,7 @@ use crate::platform::config::{AuthConfig, ConfigError, HttpConfig, KafkaConfig, 
 use crate::services::consume::BatchConsumer;
 use crate::services::poll::Poller;
 use crate::services::relay::Relay;
+use crate::services::watch::Watcher;
 use crate::store::after_commit::AfterCommit;
 
 /// Where the local process keeps what survives a restart.
@@ -31,6 +35,8 @@ pub struct Local {
     pub router: Router,
     /// The poller, to be run every [`interval`](Self::interval).
     pub poller: Poller,
+    /// The watcher of chains, where there are any.
+    pub watcher: Option<Arc<Watcher>>,
     /// How often to poll.
     pub interval: Duration,
     /// What moves events from the store to the read models.
@@ -41,6 +47,8 @@ pub struct Local {
     pub graphql_enabled: bool,
     /// Who is asked for prices, for a person.
     pub prices: String,
+    /// Which chains there are, for a person.
+    pub chains: String,
     /// Which kind of database it is, for a person.
     pub database: String,
     /// What carries the events, for a person.
@@ -72,7 +80,11 @@ pub async fn local(vars: &Vars) -> Result<Local, StartError> {
     let committing = Arc::new(AfterCommit::new(parts.store.clone(), listeners));
     let now = parts.shared.clock.now();
     let token = |subject, role| issue_local_token(&parts.auth, subject, role, TOKEN_LIFE, now);
+    let Shared { chains, clock, .. } = &parts.shared;
+    let watcher = watcher(vars, chains, clock, committing.clone(), parts.store.clone())?;
     Ok(Local {
+        chains: names(chains),
+        watcher: chains.chains.all().next().map(|_| Arc::new(watcher)),
         router: parts.router(vars, committing.clone(), feed)?,
         poller: parts.shared.poller(committing, parts.store.clone()),
         pipeline,
@@ -103,6 +115,12 @@ pub struct Pipeline {
 /// What carries the events, for a person.
 fn carrier(vars: &Vars) -> Result<&'static str, ConfigError> {
     Ok(if KafkaConfig::from_vars(vars)?.is_some() { "Kafka" } else { "a log in this process" })
+}
+
+/// Which chains there are, for a person.
+fn names(parts: &ChainParts) -> String {
+    let names: Vec<_> = parts.chains.all().map(|adapter| adapter.chain().name.as_str()).collect();
+    if names.is_empty() { "none (EVM_RPC_URLS and SOLANA_RPC_URLS name some)".to_owned() } else { names.join(", ") }
 }
 
 /// Who is asked for prices, for a person.

@@ -79,7 +79,7 @@ impl Shared {
 }
 
 /// The breakers: shared through Redis, and on Lambda heard by CloudWatch; elsewhere they are seen at `/metrics`.
-fn breakers(vars: &Vars, redis: Option<&Redis>, clock: &Arc<dyn Clock>) -> Breakers {
+pub(super) fn breakers(vars: &Vars, redis: Option<&Redis>, clock: &Arc<dyn Clock>) -> Breakers {
     let mut breakers = Breakers::new(clock.clone());
     if vars.on_lambda() {
         breakers = breakers.heard_by(Arc::new(CloudWatch::new(clock.clone())));

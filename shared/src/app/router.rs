@@ -8,6 +8,7 @@ use reqwest::Url;
 use super::prices::Shared;
 use super::quotes::quotes;
 use super::redis::Redis;
+use super::watcher::filters;
 use super::{StartError, store};
 use crate::breaker::Breakers;
 use crate::bus::feed::Feed;
@@ -64,7 +65,7 @@ impl Parts {
             emotions: Emotions::new(events.clone(), clock.clone()),
             memories: Memories::new(events.clone(), self.store.clone(), clock.clone()),
             transactions: Transactions::new(chains.clone(), events.clone(), clock.clone()),
-            chains: ChainReader::new(chains.clone()),
+            chains: ChainReader::new(chains.clone(), filters(vars, &self.shared.chains)?),
             quotes: quotes(vars, &self.shared.chains, &clock, &self.shared.breakers)?,
             context: Contexts::new(prices.clone(), self.shared.coins.clone(), clock.clone()),
             prices,

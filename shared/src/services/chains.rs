@@ -8,10 +8,13 @@ use primitive_types::U256;
 
 use super::Error;
 use crate::cache::batcher::{Batcher, Window};
+use crate::domain::StreamId;
 use crate::domain::chain::ChainId;
+use crate::domain::watch::{EventFilter, WatchAggregate};
 use crate::sources::chains::{
-    Balance, BalanceQuery, Chain, ChainAdapter, ChainError, ChainTransaction, Chains, Draft, FeeEstimate,
+    Balance, BalanceQuery, Chain, ChainAdapter, ChainTransaction, Chains, Draft, FeeEstimate,
 };
+use crate::store::Repository;
 
 /// The longest `data` or `message` of a draft, in bytes.
 const LONGEST_DATA: usize = 128 * 1024;
@@ -19,6 +22,7 @@ const LONGEST_DATA: usize = 128 * 1024;
 /// The use cases of chains.
 pub struct ChainReader {
     chains: Arc<Chains>,
+    filters: Vec<EventFilter>,
     balances: Batcher<(ChainId, BalanceQuery), Result<Balance, Error>>,
 }
 
@@ -51,16 +55,34 @@ pub struct FeeRequest {
 }
 
 impl ChainReader {
-    /// The use cases over `chains`.
-    pub fn new(chains: Arc<Chains>) -> Self {
+    /// The use cases over `chains`, of which `filters` are watched.
+    pub fn new(chains: Arc<Chains>, filters: Vec<EventFilter>) -> Self {
         let asked = chains.clone();
         let load = move |keys| load(asked.clone(), keys);
-        Self { chains, balances: Batcher::new(Window::NOW, load) }
+        Self { chains, filters, balances: Batcher::new(Window::NOW, load) }
     }
 
-    /// All chains that there are.
-    pub fn all(&self) -> impl Iterator<Item = &Chain> {
-        self.chains.all().map(|adapter| adapter.chain())
+    /// All chains that there are, each with the names of the filters that are watched on it.
+    pub fn all(&self) -> impl Iterator<Item = (&Chain, Vec<String>)> {
+        self.chains.all().map(|adapter| (adapter.chain(), self.names(adapter.chain())))
+    }
+
+    /// The stream of what the filter of that name lets through.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an unknown chain; [`Error::NotFound`], which lists them, where there is no such filter.
+    pub fn watched(&self, chain: &str, filter: &str) -> Result<StreamId, Error> {
+        let chain = self.chains.find(chain)?.chain();
+        let found = self.filters.iter().find(|watched| watched.chain == chain.id && watched.name == filter);
+        let found = found.ok_or_else(|| {
+            let names = self.names(chain).join(", ");
+            Error::NotFound(format!("no such filter is watched on {}; those that are: {names}", chain.name))
+        })?;
+        Ok(Repository::<WatchAggregate>::stream(&WatchAggregate::subject(found)))
+    }
+
+    fn names(&self, chain: &Chain) -> Vec<String> {
+        self.filters.iter().filter(|filter| filter.chain == chain.id).map(|filter| filter.name.clone()).collect()
     }
 
     /// What `address` has: of `token`, or of the chain's own coin. What is asked at once is asked together.
@@ -168,18 +190,6 @@ pub(crate) fn base64(text: &str) -> Option<Vec<u8>> {
     use ::base64::Engine;
 
     ::base64::engine::general_purpose::STANDARD.decode(text).ok()
-}
-
-impl From<ChainError> for Error {
-    fn from(error: ChainError) -> Self {
-        match error {
-            ChainError::Invalid(problem) | ChainError::Refused(problem) => Self::Invalid(problem),
-            ChainError::Unavailable { chain, source } => {
-                tracing::warn!(chain, %source, "a chain gives no answer");
-                Self::Unavailable { retry_after: source.retry_after(), service: chain }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -14,9 +14,7 @@ use crate::domain::swap::{BPS, min_amount_out, share};
 use crate::platform::clock::{Clock, Timestamp, after};
 use crate::sources::SourceError;
 use crate::sources::chains::{ChainAdapter, Chains};
-use crate::sources::quotes::{
-    GasCost, Hop, QuoteError, QuoteSource, SourceQuote, Swap, Token, Tokens, UnsignedTransaction,
-};
+use crate::sources::quotes::{GasCost, QuoteError, QuoteSource, SourceQuote, Swap, Token, Tokens};
 
 /// For all sources together.
 const DEADLINE: Duration = Duration::from_secs(5);

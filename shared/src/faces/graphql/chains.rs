@@ -20,16 +20,19 @@ pub(super) struct Chain {
     decimals: i32,
     /// How many blocks must lie above one until what is in it counts as settled.
     confirmations: i32,
+    /// The names of the filters whose events can be listened to.
+    filters: Vec<String>,
 }
 
-impl From<&chains::Chain> for Chain {
-    fn from(chain: &chains::Chain) -> Self {
+impl Chain {
+    pub(super) fn new(chain: &chains::Chain, filters: Vec<String>) -> Self {
         Self {
             id: ID(chain.id.to_string()),
             name: chain.name.clone(),
             symbol: chain.symbol.clone(),
             decimals: chain.decimals.into(),
             confirmations: i32::try_from(chain.confirmations).unwrap_or(i32::MAX),
+            filters,
         }
     }
 }

@@ -89,7 +89,7 @@ impl Query {
 
     /// The chains that can be asked.
     async fn chains(&self, ctx: &Context<'_>) -> Result<Vec<Chain>, Error> {
-        Ok(services(ctx)?.chains.all().map(Chain::from).collect())
+        Ok(services(ctx)?.chains.all().map(|(chain, filters)| Chain::new(chain, filters)).collect())
     }
 
     /// What an address has of a token, or of the chain's own coin.

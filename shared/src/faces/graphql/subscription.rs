@@ -8,10 +8,12 @@ use futures_util::{Stream, StreamExt};
 
 use super::directives::{Role, auth};
 use super::query::parse;
+use super::sent::ChainEventUpdate;
 use super::services;
 use super::types::{EmotionUpdate, PriceUpdate};
 use crate::domain::emotion::{EmotionAggregate, EmotionEvent};
 use crate::domain::price::{PriceAggregate, PriceEvent};
+use crate::domain::watch::WatchAggregate;
 use crate::domain::{Aggregate, DomainEvent, RecordedEvent, StreamId};
 use crate::services::Error;
 use crate::services::prices::Prices;
@@ -52,6 +54,23 @@ impl Subscription {
                 .flatten()
                 .map(|EmotionEvent::Updated(updated)| EmotionUpdate::new(user_id.clone(), &updated, &event));
             ready(update)
+        }))
+    }
+
+    /// What happens on a chain, as far as the filter of that name lets it through, from now on. What was observed may be
+    /// retracted: its block is no longer on the chain.
+    #[graphql(directive = auth::apply(Role::User))]
+    async fn chain_events(
+        &self,
+        ctx: &Context<'_>,
+        chain: String,
+        filter: String,
+    ) -> Result<impl Stream<Item = ChainEventUpdate> + use<>, Error> {
+        let services = services(ctx)?;
+        let stream = services.chains.watched(&chain, &filter)?;
+        Ok(services.feed.listen().filter_map(move |event| {
+            let update = (event.stream == stream).then(|| decode(WatchAggregate::TYPE, &event)).flatten();
+            ready(update.and_then(ChainEventUpdate::new))
         }))
     }
 }

@@ -45,7 +45,7 @@ fn fixture(production: bool) -> Fixture {
         emotions: Emotions::new(store.clone(), clock.clone()),
         memories: Memories::new(store.clone(), store.clone(), clock.clone()),
         context: Contexts::new(prices.clone(), vec![], clock.clone()),
-        chains: ChainReader::new(Arc::default()),
+        chains: ChainReader::new(Arc::default(), vec![]),
         transactions: Transactions::new(Arc::default(), store.clone(), clock.clone()),
         quotes: Quotes::new(Arc::default(), Arc::new(NoTokens), [], clock.clone(), &Breakers::new(clock)),
         prices,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::{ChainAdapter, ChainError, ChainSet};
 use crate::domain::chain::ChainId;
+use crate::domain::watch::EventFilter;
+use crate::platform::config::WatchedFilter;
 
 /// The chains of a process.
 #[derive(Default)]
@@ -43,6 +45,28 @@ impl Chains {
     /// The chain of that id.
     pub fn get(&self, id: &ChainId) -> Option<&Arc<dyn ChainAdapter>> {
         self.by_id.get(id)
+    }
+
+    /// A filter, its chain known and its addresses checked.
+    ///
+    /// # Errors
+    /// [`ChainError::Invalid`]: an unknown chain, what is no address there, or what that kind of chain cannot filter by.
+    pub fn filter(&self, watched: &WatchedFilter) -> Result<EventFilter, ChainError> {
+        let adapter = self.find(&watched.chain)?;
+        let chain = adapter.chain().id.clone();
+        let addresses =
+            watched.addresses.iter().map(|address| adapter.check_address(address)).collect::<Result<_, _>>()?;
+        let filter = EventFilter {
+            name: watched.name.clone(),
+            addresses,
+            topics: watched.topics.iter().map(|topics| topics.0.clone()).collect(),
+            from_block: watched.from_block,
+            chain,
+        };
+        if filter.chain.namespace() == "solana" && (filter.addresses.len() != 1 || !filter.topics.is_empty()) {
+            return Err(ChainError::Invalid("on Solana, one address is watched, without topics".to_owned()));
+        }
+        Ok(filter)
     }
 
     /// All of them, by id.

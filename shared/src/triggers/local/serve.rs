@@ -2,11 +2,14 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::banner::{self, Tokens};
@@ -15,7 +18,10 @@ use crate::app::{self, Local, StartError};
 use crate::platform::config::{ConfigError, Vars};
 use crate::platform::ids::new_id;
 use crate::services::poll::Poller;
+use crate::services::watch::Watcher;
 
+/// How often it is asked what became of transactions.
+const SETTLE_EVERY: Duration = Duration::from_secs(10);
 /// How long open connections may take to end after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -26,20 +32,23 @@ pub(super) async fn serve(vars: &Vars) -> Result<(), StartError> {
         ConfigError { name: "HTTP_ADDR", problem }
     })?;
     let addr = listener.local_addr().unwrap_or(local.addr);
-    let Local { router, poller, interval, pipeline, graphql_enabled, prices, database, events, tokens, .. } = local;
+    let Local { router, poller, watcher, interval, pipeline, graphql_enabled, .. } = local;
+    let Local { prices, chains, database, events, tokens, .. } = local;
     let tokens = tokens.filter(|_| addr.ip().is_loopback()).map(|(user, admin)| Tokens { user, admin });
     println!(
         "{}",
         banner::text(
             addr,
             graphql_enabled,
-            &[("Prices", &prices), ("Database", &database), ("Events", &events)],
+            &[("Prices", &prices), ("Chains", &chains), ("Database", &database), ("Events", &events)],
             tokens.as_ref()
         )
     );
     let mut moving = pipeline::start(pipeline);
     let polling = tokio::spawn(poll(poller, interval));
+    let mut watching = watcher.map(watch).unwrap_or_default();
     run(listener, router).await?;
+    watching.shutdown().await;
     polling.abort();
     moving.shutdown().await;
     println!("mcp-server has ended.");
@@ -56,6 +65,25 @@ async fn poll(poller: Poller, interval: Duration) {
             tracing::warn!(%error, "a round of the price poller failed");
         }
     }
+}
+
+/// Follows each filter, and settles transactions now and then.
+fn watch(watcher: Arc<Watcher>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for filter in watcher.filters.clone() {
+        let watcher = watcher.clone();
+        tasks.spawn(async move { watcher.follow(&filter).await });
+    }
+    tasks.spawn(async move {
+        loop {
+            tokio::time::sleep(SETTLE_EVERY).await;
+            let deadline = watcher.clock.now() + TimeDelta::seconds(60);
+            if let Err(error) = watcher.settle(&new_id().to_string(), deadline).await {
+                tracing::warn!(%error, "transactions wait to be settled");
+            }
+        }
+    });
+    tasks
 }
 
 /// Serves until a signal comes, then lets open requests end, for a while.

@@ -20,7 +20,7 @@ const TIERS: [u32; 4] = [100, 500, 3000, 10_000];
 const GAS: u64 = 100_000;
 
 /// Tells it from the pools of V2 and V3.
-pub struct NativePrice {
+pub(super) struct NativePrice {
     clients: HashMap<ChainId, EvmClient>,
     deployments: Arc<Deployments>,
 }
@@ -30,13 +30,13 @@ type Price = ((U256, U256), U256);
 
 impl NativePrice {
     /// Asks the nodes of these chains.
-    pub(crate) fn new(clients: HashMap<ChainId, EvmClient>, deployments: Arc<Deployments>) -> Self {
+    pub(super) fn new(clients: HashMap<ChainId, EvmClient>, deployments: Arc<Deployments>) -> Self {
         Self { clients, deployments }
     }
 
     /// How many base units of `token` one wei of the chain's own coin is worth: numerator and denominator, neither zero,
     /// from the pool that holds most of the coin. `None` where no pool tells, or nobody answers.
-    pub async fn native_in(&self, chain: &Chain, token: &Token) -> Option<(U256, U256)> {
+    pub(super) async fn native_in(&self, chain: &Chain, token: &Token) -> Option<(U256, U256)> {
         let (client, deployment) = (self.clients.get(&chain.id)?, self.deployments.on(&chain.id)?);
         let token = match token {
             Token::Native => return Some((U256::one(), U256::one())),
