@@ -65,7 +65,7 @@ pub(crate) fn client(url: Url) -> EvmClient {
 async fn serve(mut stream: TcpStream, contracts: Arc<Contracts>, seen: Arc<Mutex<Vec<Vec<Value>>>>) {
     let mut request = vec![];
     let body = loop {
-        let mut buffer = [0; 65_536];
+        let mut buffer = [0; 8192];
         let count = stream.read(&mut buffer).await.unwrap();
         if count == 0 {
             return;

@@ -10,44 +10,45 @@ fn words(words: &[U256]) -> Vec<u8> {
     words.iter().flat_map(|word| encode(&[Value::Uint(*word)])).collect()
 }
 
-fn round(price: U256, updated: i64) -> Answer {
+fn told(price: U256, updated: i64) -> Bytes {
     let updated = U256::from(u64::try_from(updated).unwrap());
-    Ok(words(&[5.into(), price, updated, updated, 5.into()]).into())
+    words(&[5.into(), price, updated, updated, 5.into()]).into()
 }
 
-fn read_at_now(answer: &Answer, decimals: u32) -> Result<(Decimal, Timestamp), &'static str> {
-    read(answer, decimals, TimeDelta::hours(1), DateTime::from_timestamp(NOW, 0).unwrap())
+fn read_at_now(answer: &Bytes, decimals: u32) -> Result<(Decimal, Timestamp), &'static str> {
+    read(&Ok(answer.clone()), decimals, TimeDelta::hours(1), DateTime::from_timestamp(NOW, 0).unwrap())
 }
 
 #[test]
 fn a_price_is_read_to_the_digit() {
-    let (price, updated_at) = read_at_now(&round(6_718_733_000_001_u64.into(), NOW - 10), 8).unwrap();
+    let (price, updated_at) = read_at_now(&told(6_718_733_000_001_u64.into(), NOW - 10), 8).unwrap();
     assert_eq!((price.to_string().as_str(), updated_at.timestamp()), ("67187.33000001", NOW - 10));
-    let (price, _) = read_at_now(&round(U256::exp10(18), NOW), 18).unwrap();
+    let (price, _) = read_at_now(&told(U256::exp10(18), NOW), 18).unwrap();
     assert_eq!(price.to_string(), "1");
 }
 
 #[test]
 fn what_is_stale_or_odd_is_left_out() {
     let fine = U256::from(100);
-    assert!(read_at_now(&round(fine, NOW - 3600), 8).is_ok());
-    assert!(read_at_now(&round(fine, NOW - 3600 - 300), 8).is_ok());
+    assert!(read_at_now(&told(fine, NOW - 3600), 8).is_ok());
+    assert!(read_at_now(&told(fine, NOW - 3600 - 300), 8).is_ok());
     for (answer, decimals) in [
-        (round(fine, NOW - 3600 - 301), 8),
-        (round(fine, NOW + 61), 8),
-        (round(fine, 0), 8),
-        (round(0.into(), NOW), 8),
-        (round(U256::MAX, NOW), 8),
-        (round(U256::exp10(30), NOW), 8),
-        (round(fine, NOW), 29),
-        (round(fine, NOW), 255),
-        (Ok(vec![].into()), 8),
-        (Ok(words(&[fine; 4]).into()), 8),
-        (Ok(words(&[6.into(), fine, 1.into(), u64::try_from(NOW).unwrap().into(), 5.into()]).into()), 8),
-        (Err(Revert { message: String::new(), data: vec![] }), 8),
+        (told(fine, NOW - 3600 - 301), 8),
+        (told(fine, NOW + 61), 8),
+        (told(fine, 0), 8),
+        (told(0.into(), NOW), 8),
+        (told(U256::MAX, NOW), 8),
+        (told(U256::exp10(30), NOW), 8),
+        (told(fine, NOW), 29),
+        (told(fine, NOW), 255),
+        (Bytes::new(), 8),
+        (words(&[fine; 4]).into(), 8),
+        (words(&[6.into(), fine, 1.into(), u64::try_from(NOW).unwrap().into(), 5.into()]).into(), 8),
     ] {
         assert!(read_at_now(&answer, decimals).is_err(), "{answer:?}");
     }
+    let reverted = Err(Revert { message: String::new(), data: vec![] });
+    assert!(read(&reverted, 8, TimeDelta::hours(1), DateTime::UNIX_EPOCH).is_err());
 }
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn one_request_brings_all_prices_and_decimals_only_once() {
         if data == call("decimals()", &[]) {
             return Ok(words(&[8.into()]));
         }
-        Ok(round(150_000_000.into(), if to == stale { NOW - 90_000 } else { NOW - 5 }).unwrap().to_vec())
+        Ok(told(150_000_000.into(), if to == stale { NOW - 90_000 } else { NOW - 5 }).to_vec())
     })
     .await;
     let feed = |feed: Address| serde_json::json!({ "feed": feed, "heartbeatSeconds": 3600 });

@@ -86,7 +86,7 @@ impl Deployments {
         for (name, config) in configured {
             let id = chain_id(name, chains).ok_or_else(|| DeploymentError::UnknownChain(name.clone()))?;
             let known = deployments.remove(&id);
-            deployments.insert(id, Deployment::merged(name, known, config)?);
+            deployments.insert(id, Deployment::merged(name, known.as_ref(), config)?);
         }
         Ok(Self(deployments))
     }
@@ -112,12 +112,12 @@ fn chain_id(name: &str, chains: &[Chain]) -> Option<ChainId> {
 }
 
 impl Deployment {
-    fn merged(name: &str, known: Option<Self>, config: &UniswapConfig) -> Result<Self, DeploymentError> {
+    fn merged(name: &str, known: Option<&Self>, config: &UniswapConfig) -> Result<Self, DeploymentError> {
         let missing = |missing| DeploymentError::Incomplete { chain: name.to_owned(), missing };
-        let wrapped = address(config.wrapped).or(known.as_ref().map(|known| known.wrapped));
-        let multicall = address(config.multicall).or(known.as_ref().map(|known| known.multicall));
+        let wrapped = address(config.wrapped).or(known.map(|known| known.wrapped));
+        let multicall = address(config.multicall).or(known.map(|known| known.multicall));
         let wrapped = wrapped.ok_or_else(|| missing("wrapped"))?;
-        let mut tokens = known.as_ref().map(|known| known.tokens.clone()).unwrap_or_default();
+        let mut tokens = known.map(|known| known.tokens.clone()).unwrap_or_default();
         let given = config.tokens.iter();
         tokens.extend(given.map(|(symbol, token)| (symbol.to_ascii_uppercase(), Address::from(token.0))));
         let base_tokens = config
@@ -132,8 +132,8 @@ impl Deployment {
             multicall: multicall.ok_or_else(|| missing("multicall"))?,
             base_tokens: base_tokens.unwrap_or_else(|| usual_base_tokens(wrapped, &tokens)),
             tokens,
-            v2: merged_v2(known.as_ref().and_then(|known| known.v2), config),
-            v3: merged_v3(known.as_ref().and_then(|known| known.v3), config).map_err(missing)?,
+            v2: merged_v2(known.and_then(|known| known.v2), config),
+            v3: merged_v3(known.and_then(|known| known.v3), config).map_err(missing)?,
         })
     }
 }

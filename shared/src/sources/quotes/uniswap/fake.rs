@@ -40,7 +40,9 @@ pub(super) async fn node(
             return contracts(to, data);
         }
         let calls = server::calls(data).unwrap();
-        Ok(server::answer(calls.iter().map(|call| contracts(call.target, &call.data).ok()).collect()))
+        Ok(server::answer(
+            calls.iter().map(|call| contracts(call.target, &call.data).map_err(|revert| revert.data)).collect(),
+        ))
     })
     .await
 }

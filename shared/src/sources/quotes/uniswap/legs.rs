@@ -80,6 +80,8 @@ pub(super) enum Outcome {
     Nothing,
     /// There are pools, but they do not hold so much.
     TooMuch,
+    /// There are pools, but one of the tokens did not let itself be transferred.
+    Stuck,
     /// There are no such pools.
     NoPool,
 }
@@ -92,7 +94,8 @@ pub(super) fn best<R>(
     routes: impl IntoIterator<Item = (R, Outcome)>,
     length: impl Fn(&R) -> usize,
 ) -> Result<(R, U256), QuoteError> {
-    let (mut best, mut too_much, mut nothing): (Option<(R, U256)>, _, _) = (None, false, false);
+    let mut best: Option<(R, U256)> = None;
+    let (mut too_much, mut nothing, mut stuck) = (false, false, false);
     for (route, outcome) in routes {
         match outcome {
             Outcome::Pays(amount) => {
@@ -105,14 +108,19 @@ pub(super) fn best<R>(
             }
             Outcome::TooMuch => too_much = true,
             Outcome::Nothing => nothing = true,
+            Outcome::Stuck => stuck = true,
             Outcome::NoPool => {}
         }
     }
     best.ok_or_else(|| {
-        let reason = match (too_much, nothing) {
-            (true, _) => "no pool can take so much",
-            (_, true) => "no pool pays anything for so little",
-            _ => "no pool trades these",
+        let reason = if stuck {
+            "one of the tokens cannot be transferred"
+        } else if too_much {
+            "no pool can take so much"
+        } else if nothing {
+            "no pool pays anything for so little"
+        } else {
+            "no pool trades these"
         };
         QuoteError::NoRoute(reason.to_owned())
     })

@@ -15,15 +15,14 @@ pub(super) struct Call {
     pub(super) data: Vec<u8>,
 }
 
-/// What each of `calls` answers, all at one block. `None`: it failed. Where there is no contract, the answer is empty.
+/// What a call answers, or what it reverts with. Where there is no contract, the answer is empty.
+pub(super) type Answer = Result<Vec<u8>, Vec<u8>>;
+
+/// What each of `calls` answers, all at one block.
 ///
 /// # Errors
 /// [`SourceError`], where no node answers, or there is no such contract at `multicall`.
-pub(super) async fn ask(
-    client: &EvmClient,
-    multicall: Address,
-    calls: &[Call],
-) -> Result<Vec<Option<Vec<u8>>>, SourceError> {
+pub(super) async fn ask(client: &EvmClient, multicall: Address, calls: &[Call]) -> Result<Vec<Answer>, SourceError> {
     let mut answers = client.call_all(&[EthCall::new(multicall, encode(calls))]).await.map_err(source_error)?;
     let malformed = |what: &str| SourceError::Malformed(format!("the multicall at {multicall:?} {what}"));
     match answers.pop() {
@@ -42,14 +41,14 @@ fn encode(calls: &[Call]) -> Vec<u8> {
     call("multicall((address,uint256,bytes)[])", &[Value::Array(calls.iter().map(tuple).collect())])
 }
 
-fn answers_of(answer: &[u8]) -> Option<Vec<Option<Vec<u8>>>> {
+fn answers_of(answer: &[u8]) -> Option<Vec<Answer>> {
     let result = ParamType::Tuple(vec![ParamType::Bool, ParamType::Uint(256), ParamType::Bytes]);
     let values = decode(&[ParamType::Uint(256), ParamType::Array(Box::new(result))], answer).ok()?;
     let [_block, results] = <[Value; 2]>::try_from(values).ok()?;
     let answer = |result: Value| {
         let [success, _gas, data] = <[Value; 3]>::try_from(result.into_tuple()?).ok()?;
         let data = data.into_bytes()?;
-        Some(success.into_bool()?.then_some(data))
+        Some(if success.into_bool()? { Ok(data) } else { Err(data) })
     };
     results.into_array()?.into_iter().map(answer).collect()
 }
@@ -72,10 +71,11 @@ pub(super) mod server {
         values.into_iter().next()?.into_array()?.into_iter().map(call).collect()
     }
 
-    pub(in super::super) fn answer(outcomes: Vec<Option<Vec<u8>>>) -> Vec<u8> {
-        let result = |outcome: Option<Vec<u8>>| {
-            let success = Value::Bool(outcome.is_some());
-            Value::Tuple(vec![success, Value::Uint(1.into()), Value::Bytes(outcome.unwrap_or_default())])
+    pub(in super::super) fn answer(outcomes: Vec<Answer>) -> Vec<u8> {
+        let result = |outcome: Answer| {
+            let success = Value::Bool(outcome.is_ok());
+            let data = outcome.unwrap_or_else(|data| data);
+            Value::Tuple(vec![success, Value::Uint(1.into()), Value::Bytes(data)])
         };
         let results = outcomes.into_iter().map(result).collect();
         ethers::abi::encode(&[Value::Uint(U256::one()), Value::Array(results)])
@@ -94,7 +94,7 @@ mod tests {
         ];
         assert_eq!(encode(&calls)[..4], [0x17, 0x49, 0xe1, 0xe3]);
         assert_eq!(server::calls(&encode(&calls)), Some(calls));
-        let outcomes = vec![Some(vec![9; 40]), None, Some(vec![])];
+        let outcomes = vec![Ok(vec![9; 40]), Err(vec![7]), Ok(vec![])];
         assert_eq!(answers_of(&server::answer(outcomes.clone())), Some(outcomes));
         assert_eq!(answers_of(&[]), None);
     }

@@ -53,7 +53,7 @@ impl NativePrice {
                 return None;
             }
         };
-        let mut answers = answers.iter().map(Option::as_deref);
+        let mut answers = answers.iter().map(|answer| answer.as_deref().ok());
         let of_v2 = v2.and_then(|leg| of_reserves(&leg, abi::reserves(answers.next()??)?));
         let of_v3 = v3.iter().filter_map(|leg| {
             let (price, held) = (answers.next()?, answers.next()?);

@@ -86,9 +86,8 @@ impl Loan {
     }
 
     fn finding(&self, answer: &Result<ethers::types::Bytes, Revert>) -> Finding {
-        let revert = match answer {
-            Ok(_) => return Finding::Unknown("the node did not assume the contract".to_owned()),
-            Err(revert) => revert,
+        let Err(revert) = answer else {
+            return Finding::Unknown("the node did not assume the contract".to_owned());
         };
         let transfer_failed = |text: &str| revert.message.contains(text) || contains(&revert.data, text.as_bytes());
         // An error with words has four bytes more than whole words: it is never mistaken for what the contract saw.

@@ -98,14 +98,14 @@ async fn reserves(plan: &Plan<'_>, routes: &[Vec<Leg>]) -> Result<Reserves, Quot
     let calls: Vec<_> = pairs.iter().map(call).collect();
     let answers = multicall::ask(plan.client, plan.deployment.multicall, &calls).await?;
     let known = pairs.into_iter().zip(answers);
-    Ok(known.filter_map(|(pair, answer)| Some((pair, abi::reserves(&answer?)?))).collect())
+    Ok(known.filter_map(|(pair, answer)| Some((pair, abi::reserves(&answer.ok()?)?))).collect())
 }
 
 /// What the pairs of a route hold, of what goes in and what comes out; zeros where there is no pair.
-fn held(route: &[Leg], reserves: &Reserves) -> Vec<(U256, U256)> {
+fn held(route: &[Leg], known: &Reserves) -> Vec<(U256, U256)> {
     let held = |leg: &Leg| {
-        let (reserve0, reserve1) = reserves.get(&leg.pool).copied().unwrap_or_default();
-        if leg.sells_first() { (reserve0, reserve1) } else { (reserve1, reserve0) }
+        let (first, second) = known.get(&leg.pool).copied().unwrap_or_default();
+        if leg.sells_first() { (first, second) } else { (second, first) }
     };
     route.iter().map(held).collect()
 }

@@ -25,8 +25,8 @@ use question::{Question, Seen};
 const NAME: &str = "uniswap-v3";
 const EXCHANGE: &str = "Uniswap V3";
 /// What lies around what `QuoterV2` measures: the transaction itself (21,000), the router, and paying the first pool. An
-/// estimate.
-const GAS_AROUND: u64 = 60_000;
+/// estimate, from swaps of plain tokens.
+const GAS_AROUND: u64 = 40_000;
 
 /// Uniswap V3 on every chain where it is known.
 pub struct UniswapV3 {

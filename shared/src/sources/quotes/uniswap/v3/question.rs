@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use ethers::types::{Address, U256};
 
+use crate::sources::chains::evm::contract::word;
 use crate::sources::quotes::uniswap::abi::{self, Quoted};
 use crate::sources::quotes::uniswap::deployments::V3;
 use crate::sources::quotes::uniswap::legs::{Leg, Outcome, ways};
-use crate::sources::quotes::uniswap::multicall::Call;
+use crate::sources::quotes::uniswap::multicall::{Answer, Call};
 
 /// The fees that pools are usually made with, in millionths.
 const TIERS: [u32; 4] = [100, 500, 3000, 10_000];
@@ -55,6 +56,8 @@ pub(super) struct Question {
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     quotes: HashMap<Vec<Leg>, Quoted>,
+    /// What the quoter said instead of a quote.
+    refusals: HashMap<Vec<Leg>, Vec<u8>>,
     prices: HashMap<Address, U256>,
     held: HashMap<Address, U256>,
 }
@@ -91,22 +94,24 @@ impl Question {
     }
 
     /// Reads the answers to the calls, in their order.
-    pub(super) fn seen(&self, answers: &[Option<Vec<u8>>]) -> Seen {
-        let mut answers = answers.iter().map(Option::as_deref);
+    pub(super) fn seen(&self, answers: &[Answer]) -> Seen {
+        let mut answers = answers.iter();
         let mut seen = Seen::default();
         for (route, answer) in self.routes.iter().zip(answers.by_ref()) {
             let read = if route.len() == 1 { abi::quoted_single } else { abi::quoted_path };
-            if let Some(quoted) = answer.and_then(read) {
-                seen.quotes.insert(route.clone(), quoted);
+            match answer.as_deref().map(read) {
+                Ok(Some(quoted)) => _ = seen.quotes.insert(route.clone(), quoted),
+                Ok(None) => {}
+                Err(refusal) => _ = seen.refusals.insert(route.clone(), refusal.clone()),
             }
         }
         for (leg, answer) in self.pools.iter().zip(answers.by_ref()) {
-            if let Some(price) = answer.and_then(abi::sqrt_price) {
+            if let Some(price) = answer.as_deref().ok().and_then(abi::sqrt_price) {
                 seen.prices.insert(leg.pool, price);
             }
         }
         for (leg, answer) in self.first_pools.iter().zip(answers) {
-            if let Some(held) = answer.and_then(|answer| crate::sources::chains::evm::contract::word(answer, 0)) {
+            if let Some(held) = answer.as_deref().ok().and_then(|answer| word(answer, 0)) {
                 seen.held.insert(leg.pool, held);
             }
         }
@@ -121,8 +126,11 @@ impl Seen {
             return Outcome::NoPool;
         }
         match self.quotes.get(route) {
-            // It reverts where there is too much, or too much to do.
-            None => Outcome::TooMuch,
+            None => self.refusals.get(route).map_or(Outcome::TooMuch, |refusal| meaning(refusal)),
+            // Such a pool has nothing in it.
+            Some(quoted) if quoted.amount_out.is_zero() && quoted.prices_after.iter().any(at_the_end) => {
+                Outcome::NoPool
+            }
             // It quotes what a pool pays until it is empty, which is not for all that is sold.
             Some(quoted) if quoted.prices_after.iter().any(at_the_end) => Outcome::TooMuch,
             Some(quoted) if quoted.amount_out.is_zero() => Outcome::Nothing,
@@ -160,6 +168,18 @@ fn routes(v3: &V3, from: Address, to: Address, base_tokens: &[Address]) -> Vec<V
 fn distinct<'a>(legs: impl Iterator<Item = &'a Leg>) -> Vec<Leg> {
     let mut known = BTreeSet::new();
     legs.filter(|leg| known.insert(leg.pool)).copied().collect()
+}
+
+/// Why the quoter gives no quote. What the pool says is in an `Error(string)`.
+fn meaning(refusal: &[u8]) -> Outcome {
+    // Selector, offset and length: 4 + 32 + 32 bytes, then the text.
+    match refusal.get(4 + 64..4 + 67) {
+        // Nothing comes out of the first pool to be sold to the second.
+        Some(b"AS\0") => Outcome::Nothing,
+        Some(b"TF\0") => Outcome::Stuck,
+        // More than can be counted, or too much to do.
+        _ => Outcome::TooMuch,
+    }
 }
 
 fn at_the_end(price: &U256) -> bool {
@@ -207,24 +227,26 @@ mod tests {
     #[test]
     fn a_pool_that_was_emptied_is_no_route() {
         let question = question(&[]);
-        let quoted = |amount: u64, price: U256| Some(words(&[amount.into(), price, 1.into(), 80_000.into()]));
-        let price =
-            |known: bool| known.then(|| words(&[7.into(), 0.into(), 0.into(), 0.into(), 0.into(), 0.into(), 1.into()]));
+        let quoted = |amount: u64, price: U256| Ok(words(&[amount.into(), price, 1.into(), 80_000.into()]));
+        let price = |known: bool| {
+            let words = words(&[7.into(), 0.into(), 0.into(), 0.into(), 0.into(), 0.into(), 1.into()]);
+            Ok(if known { words } else { vec![] })
+        };
         let usual = U256::one() << 96;
         let highest = U256::from_dec_str(HIGHEST_PRICE).unwrap();
         let answers = [
             quoted(5, usual),
             quoted(9, highest),
             quoted(0, usual),
-            None,
+            Err(vec![]),
             price(true),
             price(true),
             price(true),
             price(false),
-            Some(words(&[11.into()])),
-            None,
-            Some(vec![]),
-            None,
+            Ok(words(&[11.into()])),
+            Err(vec![]),
+            Ok(vec![]),
+            Ok(vec![]),
         ];
         let seen = question.seen(&answers);
         let outcomes: Vec<_> = question.routes().iter().map(|route| seen.outcome(route)).collect();
@@ -233,5 +255,15 @@ mod tests {
         assert_eq!(seen.held(&question.routes()[0][0]), Some(11.into()));
         assert_eq!(seen.price(&question.routes()[0][0]), Some(7.into()));
         assert_eq!(seen.held(&question.routes()[2][0]), None);
+    }
+
+    #[test]
+    fn a_refusal_says_why() {
+        let error = |text: &str| [&[0x08, 0xc3, 0x79, 0xa0], &encode(&[Value::String(text.to_owned())])[..]].concat();
+        assert_eq!(meaning(&error("AS")), Outcome::Nothing);
+        assert_eq!(meaning(&error("TF")), Outcome::Stuck);
+        for refusal in [error("SPL"), error("ASK"), vec![], vec![0; 68]] {
+            assert_eq!(meaning(&refusal), Outcome::TooMuch);
+        }
     }
 }
