@@ -118,7 +118,6 @@ impl Aggregate for TransactionAggregate {
             (TransactionCommand::Submit(submission), _) if matches!(state, None | Some(Rejected | Dropped)) => {
                 Some(TransactionEvent::Submitted(submission.clone()))
             }
-            (TransactionCommand::Submit(_), _) | (_, None) => None,
             (TransactionCommand::Accept, Some(Now { submission, state: Submitted, .. })) => {
                 Some(TransactionEvent::Accepted(submission.clone()))
             }

@@ -14,6 +14,7 @@
 //! **Depth.** A reorganisation is followed exactly down to what is kept. Below that, and below the first block of which
 //! ids were forgotten, nothing is touched again: what would be observed there may have been observed before.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::convert::Infallible;
 
@@ -154,7 +155,7 @@ impl WatchAggregate {
         let mut gone: Vec<_> = self.recorded().filter(is_gone).collect();
         // Stable: within a block, what was recorded last goes first.
         gone.reverse();
-        gone.sort_by(|(a, _), (b, _)| b.number.cmp(&a.number));
+        gone.sort_by_key(|(block, _)| Reverse(block.number));
         gone.truncate(MAX_EVENTS);
         let retracted = |(block, EventId(transaction, index)): (&Block, &EventId)| {
             WatchEvent::Retracted(ChainEventRetracted {

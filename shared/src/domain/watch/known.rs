@@ -36,14 +36,11 @@ impl Blocks {
     /// The block; a new one without ids where it was not there.
     pub(super) fn entry(&mut self, block: &Block) -> &mut KnownBlock {
         // What is added comes at the end, nearly always.
-        let place = match self.0.iter().rposition(|known| known.block == *block) {
-            Some(place) => place,
-            None => {
-                let place = self.end_of(block.number);
-                self.0.insert(place, KnownBlock { block: block.clone(), ids: vec![] });
-                place
-            }
-        };
+        let place = self.0.iter().rposition(|known| known.block == *block).unwrap_or_else(|| {
+            let place = self.0.partition_point(|known| known.block.number <= block.number);
+            self.0.insert(place, KnownBlock { block: block.clone(), ids: vec![] });
+            place
+        });
         &mut self.0[place]
     }
 

@@ -58,10 +58,10 @@ impl ModelChain {
         if from > last {
             return Scan { from, through: None, events: vec![], caught_up: true };
         }
-        let blocks = || self.blocks.iter().skip(from as usize).take((last - from + 1) as usize);
+        let blocks = || self.blocks.iter().filter(|(block, _)| (from..=last).contains(&block.number));
         Scan {
             from,
-            through: blocks().last().map(|(block, _)| block.clone()),
+            through: blocks().next_back().map(|(block, _)| block.clone()),
             events: blocks().flat_map(|(_, events)| events.clone()).collect(),
             caught_up: last == head,
         }

@@ -27,7 +27,7 @@ fn filter(name: &str, chain: ChainId) -> EventFilter {
 fn fixture() -> Fixture {
     let clock = ManualClock::at(DateTime::UNIX_EPOCH + TimeDelta::days(20_000));
     let (chain, store) = (FakeChain::new(1), Arc::new(FakeStore::default()));
-    let watcher = watcher(&store, &[chain.clone()], &clock);
+    let watcher = watcher(&store, std::slice::from_ref(&chain), &clock);
     Fixture { chain, store, clock, watcher }
 }
 
@@ -141,14 +141,14 @@ async fn two_watchers_at_once_double_nothing() {
     // A lease of a paused process runs out: both believe that they are alone.
     let other = fixture();
     let filter = it.watcher.filters[0].clone();
-    let twin = watcher(&it.store, &[it.chain.clone()], &other.clock);
+    let twin = watcher(&it.store, std::slice::from_ref(&it.chain), &other.clock);
     let (mut a, mut b) = (Progress::default(), Progress::default());
     let deadline = it.soon();
     let (one, two) = tokio::join!(
         it.watcher.catch_up(&filter, "lease-a", "one", deadline, &mut a),
         twin.catch_up(&filter, "lease-b", "two", deadline, &mut b),
     );
-    (one.unwrap(), two.unwrap());
+    one.and(two).unwrap();
     it.assert_holds_what_the_chain_holds();
     assert_eq!(a.observed + b.observed, 304);
 }

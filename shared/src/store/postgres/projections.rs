@@ -322,23 +322,23 @@ async fn write_transactions(
     generations: &[i32],
     changes: &Changes,
 ) -> Result<(), sqlx::Error> {
-    let changed = || changes.transactions.values();
-    let submitted = || changed().map(|change| &change.submission);
+    let rows = || changes.transactions.values();
+    let submitted = || rows().map(|change| &change.submission);
     sqlx::query(WRITE_TRANSACTIONS)
         .bind(generations)
         .bind(all(changes.transactions.keys(), |id| *id))
-        .bind(all(changed(), |change| change.version))
+        .bind(all(rows(), |change| change.version))
         .bind(all(submitted(), |submission| submission.chain.as_str()))
         .bind(all(submitted(), |submission| submission.hash.as_str()))
         .bind(all(submitted(), |submission| submission.user_id.as_deref()))
         .bind(all(submitted(), |submission| submission.from.as_str()))
         .bind(all(submitted(), |submission| submission.to.as_deref()))
         .bind(all(submitted(), |submission| signed(submission.nonce)))
-        .bind(all(changed(), |change| signed(change.block)))
-        .bind(all(changed(), |change| change.state.as_str()))
-        .bind(all(changed(), |change| change.reason.as_deref()))
+        .bind(all(rows(), |change| signed(change.block)))
+        .bind(all(rows(), |change| change.state.as_str()))
+        .bind(all(rows(), |change| change.reason.as_deref()))
         .bind(all(submitted(), |submission| submission.submitted_at))
-        .bind(all(changed(), |change| change.updated_at))
+        .bind(all(rows(), |change| change.updated_at))
         .execute(connection)
         .await
         .map(drop)
