@@ -9,7 +9,8 @@ export class Subscriptions {
   constructor(chain) {
     this.#chain = chain;
     chain.onSlot((slot) => {
-      this.#open.forEach((it) => it.kind === 'slot' && it.tell('slotNotification', { parent: slot - 1, root: chain.slot('finalized'), slot }));
+      const told = { parent: slot - 1, root: chain.slot('finalized'), slot };
+      this.#open.forEach((it) => it.kind === 'slot' && it.tell('slotNotification', told));
       this.#tellNews();
     });
   }
