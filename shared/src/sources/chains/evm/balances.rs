@@ -55,26 +55,37 @@ type Query = (Address, Option<Address>);
 pub(super) async fn balances(evm: &Evm, queries: &[BalanceQuery]) -> Vec<Result<Balance, ChainError>> {
     let parsed: Vec<Result<Query, ChainError>> = queries.iter().map(parse).collect();
     let asked: Vec<Query> = parsed.iter().filter_map(|query| query.as_ref().ok()).copied().collect();
-    let found = match read(evm, &asked).await {
+    let named: HashSet<Address> = asked.iter().filter_map(|(_, token)| *token).collect();
+    let (mut tokens, mut unknown) = (HashMap::new(), vec![]);
+    for token in named {
+        match evm.tokens.get(token) {
+            Some(described) => drop(tokens.insert(token, described)),
+            None => unknown.push(token),
+        }
+    }
+    let found = match read(evm, &asked, &unknown).await {
         Ok(found) => found,
         Err(error) => {
             let error = evm.nodes.error(error);
             return parsed.into_iter().map(|query| query.and_then(|_| Err(error.clone()))).collect();
         }
     };
+    for (token, described) in found.described {
+        evm.tokens.keep(token, described.clone());
+        tokens.insert(token, described);
+    }
     let mut amounts = found.units.into_iter();
     parsed
         .into_iter()
         .map(|query| {
             let (_, token) = query?;
             let units = amounts.next().flatten();
-            let amount =
-                match token {
-                    None => units.map(|units| evm.coin(units)),
-                    Some(token) => units
-                        .zip(evm.tokens.get(token))
-                        .map(|(units, Described { decimals, symbol })| Amount { units, decimals, symbol }),
-                };
+            let amount = match token {
+                None => units.map(|units| evm.coin(units)),
+                Some(token) => units
+                    .zip(tokens.get(&token).cloned())
+                    .map(|(units, Described { decimals, symbol })| Amount { units, decimals, symbol }),
+            };
             let amount = amount.ok_or_else(|| ChainError::Invalid("there is no token at that address".to_owned()))?;
             Ok(Balance { amount, block: found.block })
         })
@@ -91,29 +102,28 @@ struct Found {
     block: u64,
     /// `None`: there is no such token.
     units: Vec<Option<U256>>,
+    /// Those of the unknown tokens that are any.
+    described: Vec<(Address, Described)>,
 }
 
-async fn read(evm: &Evm, queries: &[Query]) -> Result<Found, RpcError> {
+async fn read(evm: &Evm, queries: &[Query], unknown: &[Address]) -> Result<Found, RpcError> {
     if queries.is_empty() {
-        return Ok(Found { block: 0, units: vec![] });
+        return Ok(Found { block: 0, units: vec![], described: vec![] });
     }
     if evm.nodes.quorum() > 1 {
         // Who is asked at the same block must say the same.
         let block = evm.nodes.common_head().await?;
-        return evm.nodes.agree(|session| async move { ask(evm, &session, queries, Some(block)).await }).await;
+        return evm.nodes.agree(|session| async move { ask(&session, queries, unknown, Some(block)).await }).await;
     }
-    evm.nodes.read(|session| async move { ask(evm, &session, queries, None).await }).await
+    evm.nodes.read(|session| async move { ask(&session, queries, unknown, None).await }).await
 }
 
 /// Asks one node: at `block`, or at its newest one.
-async fn ask(evm: &Evm, session: &Session, queries: &[Query], block: Option<u64>) -> Result<Found, RpcError> {
+async fn ask(session: &Session, queries: &[Query], unknown: &[Address], block: Option<u64>) -> Result<Found, RpcError> {
     let at = block.map_or_else(|| "latest".to_owned(), |block| format!("{block:#x}"));
-    let unknown: HashSet<Address> =
-        queries.iter().filter_map(|(_, token)| *token).filter(|token| evm.tokens.get(*token).is_none()).collect();
-    let unknown: Vec<Address> = unknown.into_iter().collect();
     let mut calls = vec![("eth_blockNumber", json!([]))];
     calls.extend(queries.iter().map(|query| balance_call(*query, &at)));
-    for token in &unknown {
+    for token in unknown {
         calls.extend(
             ["decimals()", "symbol()"].map(|name| ("eth_call", EthCall::new(*token, selector(name)).params(&at))),
         );
@@ -136,16 +146,17 @@ async fn ask(evm: &Evm, session: &Session, queries: &[Query], block: Option<u64>
             (Some(_), Err(error)) => return Err(error),
         });
     }
+    let mut described = vec![];
     for token in unknown {
         let [decimals, symbol] =
             [next(), next()].map(|answer| answer.ok().and_then(|answer| decode::<Bytes>(&answer).ok()));
         let decimals = decimals.and_then(|bytes| U256::decode(bytes).ok()).and_then(|number| u8::try_from(number).ok());
         if let Some(decimals) = decimals {
             let symbol = symbol.and_then(|bytes| readable_symbol(&bytes)).unwrap_or_else(|| "?".to_owned());
-            evm.tokens.keep(token, Described { decimals, symbol });
+            described.push((*token, Described { decimals, symbol }));
         }
     }
-    Ok(Found { block: block.unwrap_or(head), units })
+    Ok(Found { block: block.unwrap_or(head), units, described })
 }
 
 fn balance_call((owner, token): Query, at: &str) -> (&'static str, Value) {

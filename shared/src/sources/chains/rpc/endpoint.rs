@@ -121,7 +121,9 @@ impl Endpoint {
         let told = |error: &BreakerError<RpcError>| {
             matches!(error, BreakerError::Failed(RpcError::Answer(_) | RpcError::Unsupported(_)))
         };
+        let waiting = Waiting { endpoint: self, started };
         let outcome = self.breaker.call_filtered(asked, told).await.map_err(RpcError::from);
+        std::mem::forget(waiting);
         self.note(&outcome, self.clock.micros() - started);
         outcome
     }
@@ -137,8 +139,7 @@ impl Endpoint {
         vitals.errors = vitals.errors * (1.0 - WEIGHT) + if failure.is_some() { WEIGHT } else { 0.0 };
         match failure {
             None => {
-                #[expect(clippy::cast_precision_loss, reason = "no answer takes so long")]
-                let milliseconds = micros.max(0) as f64 / 1000.0;
+                let milliseconds = milliseconds(micros);
                 let known = vitals.latency.unwrap_or(milliseconds);
                 vitals.latency = Some(known * (1.0 - WEIGHT) + milliseconds * WEIGHT);
             }
@@ -147,6 +148,27 @@ impl Endpoint {
                 vitals.paused_until = Some(self.clock.now() + pause.min(LONGEST_PAUSE));
             }
             Some(_) => {}
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no answer takes so long")]
+fn milliseconds(micros: i64) -> f64 {
+    micros.max(0) as f64 / 1000.0
+}
+
+/// A request under way. Where it is given up because another node was faster, the node is at least so slow.
+struct Waiting<'a> {
+    endpoint: &'a Endpoint,
+    started: i64,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let waited = milliseconds(self.endpoint.clock.micros() - self.started);
+        let mut vitals = self.endpoint.vitals();
+        if let Some(known) = vitals.latency.filter(|known| *known < waited) {
+            vitals.latency = Some(known * (1.0 - WEIGHT) + waited * WEIGHT);
         }
     }
 }
