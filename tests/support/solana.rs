@@ -1,8 +1,8 @@
 //! A Solana node that one test owns. It is a front of ours over litesvm, a real virtual machine in process, and no validator:
 //! `tests/chains/solana.mjs` says what is real and what is not.
 
-use std::ffi::OsString;
 use serde_json::{Value, json};
+use std::ffi::OsString;
 
 use crate::chains::{installed, script};
 use crate::eventually::eventually;
