@@ -197,7 +197,7 @@ pub(super) struct FeeLevel {
     max_price: String,
     /// Of that, what goes to who makes the block (`maxPriorityFeePerGas`).
     priority: String,
-    /// The most that it comes to.
+    /// The most that it comes to; on a rollup, without what its place on the chain below costs.
     total: Amount,
 }
 
