@@ -11,6 +11,7 @@ use solana_client::rpc_response::{RpcSimulateTransactionResult, TransactionError
 
 use super::Solana;
 use super::sender::{client, from_client};
+use super::transactions::has_landed;
 use crate::sources::SourceError;
 use crate::sources::chains::rpc::{ErrorObject, RpcError, Session};
 use crate::sources::chains::{ChainError, SignedTransaction};
@@ -76,7 +77,7 @@ async fn unless_it_landed(
     doubtful: &AtomicBool,
     reason: String,
 ) -> Result<(), ChainError> {
-    if super::transactions::get(solana, &signed.hash).await?.is_some() {
+    if has_landed(solana, &signed.hash).await? {
         return Ok(());
     }
     if doubtful.load(Ordering::Relaxed) {

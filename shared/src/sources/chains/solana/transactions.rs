@@ -38,6 +38,19 @@ pub(super) async fn get(solana: &Solana, hash: &str) -> Result<Option<ChainTrans
     }
 }
 
+/// Whether a node has seen the transaction land, whatever came of it.
+pub(super) async fn has_landed(solana: &Solana, hash: &str) -> Result<bool, ChainError> {
+    let history = RpcSignatureStatusConfig { search_transaction_history: true };
+    let call = [(RpcRequest::GetSignatureStatuses, json!([[hash], history]))];
+    let call = &call;
+    let ask = |session: Session| async move {
+        let [status] = take(batch(&session, call).await?)?;
+        let Response { value, .. } = decode::<Response<Vec<Option<Known>>>>(&*status?)?;
+        Ok(value.into_iter().next().flatten().is_some())
+    };
+    solana.nodes.read(ask).await.map_err(|error| solana.error(error))
+}
+
 async fn look_up(solana: &Solana, session: &Session, hash: &str) -> Result<Option<ChainTransaction>, RpcError> {
     let config = RpcTransactionConfig {
         encoding: Some(UiTransactionEncoding::Base64),
