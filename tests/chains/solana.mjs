@@ -11,6 +11,8 @@
 //   test_createMint { decimals }                   -> the mint
 //   test_mintTo { mint, owner, amount }            -> { account, signature }
 //   test_advanceSlots N                            -> the newest slot
+//   test_confirmAfter N                            -> what lands is confirmed only when N slots lie above it (0 at first)
+//   test_landTogether [transaction in base64, ...] -> their slot
 //   test_fail { mode: '429' | 'garbage' | 'lag' | null, slots? }
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
@@ -34,6 +36,11 @@ const controls = {
     chain.advance(slots);
     return chain.slot('processed');
   },
+  test_confirmAfter: (slots) => {
+    chain.confirmedAfter = slots;
+    return slots;
+  },
+  test_landTogether: (texts) => chain.landTogether(texts.map((text) => chain.decode(Buffer.from(text, 'base64')))),
   test_fail: ({ mode, slots = 50 }) => {
     failing = mode === 'none' ? null : mode;
     chain.lag = failing === 'lag' ? slots : 0;

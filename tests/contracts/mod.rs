@@ -5,6 +5,7 @@
 pub(crate) mod build;
 mod bus;
 pub(crate) mod cache;
+mod chains;
 pub(crate) mod circuits;
 mod doubles;
 mod event_store;

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use ethers::types::U256;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -35,6 +36,10 @@ pub enum Mode {
     WrongChain(u64),
     /// As the node does, but the logs of more than this many blocks at once are refused with the error -32602.
     NoLogsRange(u64),
+    /// As the node does, but what is a single number it tells as one more: balances, and what contracts answer.
+    Lie,
+    /// As the node does, but to who hands a transaction in it says nothing, though it hands it on.
+    Swallow,
     /// Not at all: open connections are reset, new ones refused.
     Refuse,
 }
@@ -147,6 +152,7 @@ impl Desk {
             Mode::RateLimitBody => Err((-32005, "rate limit")),
             Mode::WrongChain(id) => self.of_another_chain(id, call).await,
             Mode::Lag(behind) => self.behind(behind, call).await,
+            Mode::Lie => Ok(self.untrue(call).await),
             Mode::NoLogsRange(most) if self.is_too_wide(most, call).await => Err((-32602, "block range too large")),
             _ => return self.asked(call).await,
         };
@@ -189,6 +195,18 @@ impl Desk {
         Ok(answer)
     }
 
+    async fn untrue(&self, call: &Value) -> Value {
+        let mut answer = self.asked(call).await;
+        if matches!(call["method"].as_str(), Some("eth_getBalance" | "eth_call")) {
+            raise(&mut answer["result"]);
+        }
+        let accounts = answer.pointer_mut("/result/value").and_then(Value::as_array_mut);
+        for lamports in accounts.into_iter().flatten().filter_map(|account| account.pointer_mut("/lamports")) {
+            *lamports = json!(lamports.as_u64().unwrap_or_default() + 1);
+        }
+        answer
+    }
+
     async fn is_too_wide(&self, most: u64, call: &Value) -> bool {
         if call["method"] != "eth_getLogs" {
             return false;
@@ -228,12 +246,29 @@ async fn answer(State(desk): State<Arc<Desk>>, body: Bytes) -> Response {
             ([("content-type", "text/html")], page).into_response()
         }
         Mode::Hang | Mode::Refuse => std::future::pending().await,
+        Mode::Swallow if hands_in(&body) => {
+            desk.pass(&body).await;
+            std::future::pending().await
+        }
         _ => ([("content-type", "application/json")], desk.each(mode, &body).await.to_string()).into_response(),
     }
 }
 
 fn as_number(quantity: &Value) -> Option<u64> {
     u64::from_str_radix(quantity.as_str()?.strip_prefix("0x")?, 16).ok()
+}
+
+fn hands_in(body: &Value) -> bool {
+    matches!(body["method"].as_str(), Some("eth_sendRawTransaction" | "sendTransaction"))
+}
+
+/// One more, of a number of up to 32 bytes, as long as it was written.
+fn raise(quantity: &mut Value) {
+    let digits = quantity.as_str().and_then(|text| text.strip_prefix("0x")).filter(|digits| digits.len() <= 64);
+    let number = digits.map(str::len).zip(digits.and_then(|digits| U256::from_str_radix(digits, 16).ok()));
+    if let Some((width, number)) = number.filter(|(width, _)| *width > 0) {
+        *quantity = json!(format!("0x{:0>width$}", format!("{:x}", number + 1)));
+    }
 }
 
 fn lower(number: &mut Value, behind: u64) {

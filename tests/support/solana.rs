@@ -175,6 +175,16 @@ impl SolanaNode {
         self.rpc("test_advanceSlots", json!([slots])).await.as_u64().expect("a slot")
     }
 
+    /// From now on, what lands is confirmed when so many slots lie above it; at first, at once.
+    pub async fn confirm_after(&self, slots: u64) {
+        self.rpc("test_confirmAfter", json!([slots])).await;
+    }
+
+    /// Lands signed transactions in base64 in one slot, in this order. Returns the slot.
+    pub async fn land_together(&self, transactions: &[String]) -> u64 {
+        self.rpc("test_landTogether", json!([transactions])).await.as_u64().expect("a slot")
+    }
+
     /// Fails from now on, over HTTP; what this type itself asks with `test_` methods still works.
     pub async fn fail(&self, failure: Failure) {
         let asked = match failure {

@@ -18,6 +18,8 @@ export class Chain {
   ledger = [];
   /** How many slots the head seems to be behind. */
   lag = 0;
+  /** How many slots must lie above one until it is confirmed. */
+  confirmedAfter = 0;
   #svm = new LiteSVM().withBlockhashCheck(false).withTransactionHistory(0n);
   #slot = FIRST_SLOT;
   /** The slot of each blockhash that was given out. */
@@ -31,7 +33,8 @@ export class Chain {
 
   /** The newest slot of a commitment, as this node tells. */
   slot(commitment = 'finalized') {
-    return Math.max(0, this.#slot - this.lag - (commitment === 'finalized' ? FINAL_AFTER : 0));
+    const below = { processed: 0, confirmed: this.confirmedAfter }[commitment] ?? FINAL_AFTER;
+    return Math.max(0, this.#slot - this.lag - below);
   }
 
   onSlot(listener) {
@@ -112,15 +115,21 @@ export class Chain {
     return { ...outcome(result), accounts: result.postAccounts?.() ?? [] };
   }
 
-  /** Runs it in a slot of its own. What cannot be run at all is dropped, as a validator does. */
-  land(decoded) {
+  /** Runs them in one slot, in this order. Returns it. */
+  landTogether(all) {
+    all.forEach((decoded, place) => this.land(decoded, place === 0));
+    return this.#slot;
+  }
+
+  /** Runs it in a slot of its own, unless told otherwise. What cannot be run at all is dropped, as a validator does. */
+  land(decoded, inNewSlot = true) {
     const dry = this.simulate(decoded);
     if (typeof dry.error === 'string') return null;
     const find = (key) => this.account(key);
     const balances = () => decoded.keys.map((key) => this.account(key).lamports ?? 0n);
     const tokens = () => tokenBalances(decoded.keys, find);
     const [preBalances, preTokenBalances] = [balances(), tokens()];
-    this.#slot += 1;
+    if (inNewSlot) this.#slot += 1;
     this.#svm.warpToSlot(BigInt(this.#slot));
     const { error, logs, units, inner, returned } = outcome(this.#svm.sendTransaction(decoded.transaction));
     const landed = {

@@ -32,8 +32,9 @@ export function methods(chain, wallet) {
     if (config?.commitment === 'processed') throw invalidParams('Method does not support commitment below `confirmed`');
   };
   const confirmation = (slot) => {
-    const final = slot <= chain.slot('finalized');
-    return { confirmations: final ? null : chain.slot('confirmed') - slot, confirmationStatus: final ? 'finalized' : 'confirmed' };
+    const confirmationStatus = ['finalized', 'confirmed'].find((it) => slot <= chain.slot(it)) ?? 'processed';
+    const confirmations = confirmationStatus === 'finalized' ? null : chain.slot('processed') - slot;
+    return { confirmations, confirmationStatus };
   };
   const mint = (key) => {
     const found = mintAccount(find(address(key)));

@@ -7,7 +7,7 @@ use ethers::types::U64;
 use serde_json::{Value, json};
 
 use super::Evm;
-use super::address::checksummed;
+use super::address::{checksummed, parse_address, parse_hash};
 use super::protocol::{Header, Log, hex, take};
 use crate::domain::chain::Block;
 use crate::domain::watch::{ChainEvent, EventFilter, Scan, Trail};
@@ -48,6 +48,7 @@ impl Ranges {
 
 /// The next stretch behind `trail`.
 pub(super) async fn events_after(evm: &Evm, filter: &EventFilter, trail: &Trail) -> Result<Scan, ChainError> {
+    check(filter)?;
     // Each step of it goes to the same node: another one may know another fork.
     let scan = evm.nodes.run_long(|session| async move {
         for _ in 0..ATTEMPTS {
@@ -59,6 +60,11 @@ pub(super) async fn events_after(evm: &Evm, filter: &EventFilter, trail: &Trail)
         Err(SourceError::Unavailable("the chain changes faster than it can be read".to_owned()).into())
     });
     scan.await.map_err(|error| evm.nodes.error(error))
+}
+
+fn check(filter: &EventFilter) -> Result<(), ChainError> {
+    filter.addresses.iter().try_for_each(|address| parse_address(address).map(drop))?;
+    filter.topics.iter().flatten().try_for_each(|topic| parse_hash(topic).map(drop))
 }
 
 /// `None`, where what was read does not fit together.

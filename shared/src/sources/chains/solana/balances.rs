@@ -3,6 +3,8 @@
 //! A node cannot be asked about a slot of the past. So where several have to agree, they have to in how much it is, not
 //! in the slot: what moves just then differs, and is agreed on a moment later.
 
+use std::collections::HashMap;
+
 use moka::sync::Cache;
 use primitive_types::U256;
 use serde_json::value::RawValue;
@@ -13,8 +15,8 @@ use solana_client::rpc_config::{
 use solana_client::rpc_request::{MAX_MULTIPLE_ACCOUNTS, RpcRequest};
 use solana_client::rpc_response::{Response, RpcKeyedAccount, UiAccount, UiAccountData, UiTokenAmount};
 
-use super::Solana;
 use super::sender::batch;
+use super::{Solana, keys};
 use crate::domain::chain::Amount;
 use crate::sources::SourceError;
 use crate::sources::chains::rpc::{ErrorObject, RpcError, Session, decode};
@@ -23,6 +25,8 @@ use crate::sources::chains::{Balance, BalanceQuery, ChainError};
 /// What a node reads in one request: its limit is 50 KiB.
 const BATCH_BYTES: usize = 40 * 1024;
 const BATCH_CALLS: usize = 100;
+/// JSON-RPC's code for what makes no sense.
+const INVALID_PARAMS: i64 = -32602;
 /// Mints whose decimals are remembered. They never change.
 const REMEMBERED: u64 = 10_000;
 /// Mints that everybody knows by a symbol.
@@ -59,14 +63,17 @@ impl PartialEq for Told {
 type Outcome = Result<Told, ErrorObject>;
 
 pub(super) async fn balances(solana: &Solana, queries: &[BalanceQuery]) -> Vec<Result<Balance, ChainError>> {
-    let ask = |session: Session| ask(session, queries, &solana.mints);
-    let told = if solana.nodes.quorum() > 1 { solana.nodes.agree(ask).await } else { solana.nodes.read(ask).await };
-    let told = match told.map_err(|error| solana.error(error)) {
+    let queries: Vec<Result<BalanceQuery, ChainError>> = queries.iter().map(checked).collect();
+    let asked: Vec<BalanceQuery> = queries.iter().filter_map(|query| query.as_ref().ok()).cloned().collect();
+    let told = match read(solana, &asked).await.map_err(|error| solana.error(error)) {
         Ok(told) => told,
-        Err(error) => return queries.iter().map(|_| Err(error.clone())).collect(),
+        Err(error) => return queries.into_iter().map(|query| query.and_then(|_| Err(error.clone()))).collect(),
     };
-    let balance = |(query, told): (&BalanceQuery, Outcome)| {
-        let told = told.map_err(|error| solana.error(RpcError::Answer(error)))?;
+    let mut told = told.into_iter();
+    let balance = |query: Result<BalanceQuery, ChainError>| {
+        let query = query?;
+        let told = next(&mut told).map_err(|error| solana.error(error))?;
+        let told = told.map_err(|error| refusal(solana, &query, error))?;
         let amount = match &query.token {
             None => Amount { units: told.units, ..solana.coin(0) },
             Some(mint) => {
@@ -75,7 +82,38 @@ pub(super) async fn balances(solana: &Solana, queries: &[BalanceQuery]) -> Vec<R
         };
         Ok(Balance { amount, block: told.slot })
     };
-    queries.iter().zip(told).map(balance).collect()
+    queries.into_iter().map(balance).collect()
+}
+
+fn checked(query: &BalanceQuery) -> Result<BalanceQuery, ChainError> {
+    let address = |text: &str| keys::address(text).map(|address| address.to_string());
+    Ok(BalanceQuery { address: address(&query.address)?, token: query.token.as_deref().map(address).transpose()? })
+}
+
+/// What nodes say to a mint that is none, they say as of any parameter.
+fn refusal(solana: &Solana, query: &BalanceQuery, error: ErrorObject) -> ChainError {
+    match &query.token {
+        Some(mint) if error.code == INVALID_PARAMS => {
+            ChainError::Invalid(format!("{mint} is no token's mint: {}", error.message))
+        }
+        _ => solana.error(RpcError::Answer(error)),
+    }
+}
+
+/// The outcomes that as many nodes as have to agree on.
+async fn read(solana: &Solana, queries: &[BalanceQuery]) -> Result<Vec<Outcome>, RpcError> {
+    if queries.is_empty() {
+        return Ok(vec![]);
+    }
+    let ask = |session: Session| ask(session, queries, &solana.mints);
+    let told = if solana.nodes.quorum() > 1 { solana.nodes.agree(ask).await } else { solana.nodes.read(ask).await }?;
+    for (query, told) in queries.iter().zip(&told) {
+        let decimals = told.as_ref().ok().and_then(|told| told.decimals);
+        if let Some((mint, decimals)) = query.token.clone().zip(decimals) {
+            solana.mints.0.insert(mint, decimals);
+        }
+    }
+    Ok(told)
 }
 
 /// One node's outcomes, in the order of `queries`.
@@ -109,11 +147,12 @@ async fn ask(session: Session, queries: &[BalanceQuery], mints: &Mints) -> Resul
         });
     }
     let mut refusals: Vec<(&str, ErrorObject)> = vec![];
+    let mut described: HashMap<&str, u8> = HashMap::new();
     for mint in unknown {
         match answered(next(&mut answers)?)? {
             Ok(answer) => {
                 let supply: Response<UiTokenAmount> = decode(&answer)?;
-                mints.0.insert(mint.to_owned(), supply.value.decimals);
+                described.insert(mint, supply.value.decimals);
             }
             Err(error) => refusals.push((mint, error)),
         }
@@ -124,7 +163,7 @@ async fn ask(session: Session, queries: &[BalanceQuery], mints: &Mints) -> Resul
         let Some(mint) = query.token.as_deref() else { return next(&mut lamports) };
         let told = next(&mut held)?;
         Ok(told.and_then(|told| {
-            let decimals = told.decimals.or_else(|| mints.0.get(mint));
+            let decimals = told.decimals.or_else(|| described.get(mint).copied()).or_else(|| mints.0.get(mint));
             let refusal = || refusals.iter().find(|(of, _)| *of == mint).map(|(_, error)| error.clone());
             match decimals {
                 Some(_) => Ok(Told { decimals, ..told }),
@@ -230,7 +269,7 @@ fn malformed(text: String) -> RpcError {
 }
 
 fn no_mint(mint: &str) -> ErrorObject {
-    ErrorObject { code: 0, message: format!("{mint} is no token's mint"), data: None }
+    ErrorObject { code: INVALID_PARAMS, message: format!("{mint} is not one"), data: None }
 }
 
 /// A mint has no symbol of its own: the beginning and the end of its address.

@@ -87,13 +87,19 @@ async fn unless_it_landed(
     Err(ChainError::Refused(reason))
 }
 
+/// The last line that a program wrote itself; the machine's own say no more than that it failed.
+fn telling(logs: &[String]) -> Option<&String> {
+    let written = |line: &&String| !line.starts_with("Program ") || line.starts_with("Program log:");
+    logs.iter().rev().find(written).or(logs.last())
+}
+
 fn verdict(error: &ErrorObject) -> Verdict {
     let simulated =
         error.data.clone().and_then(|data| serde_json::from_value::<RpcSimulateTransactionResult>(data).ok());
     let (failure, log) = match simulated {
         Some(simulated) => (
             simulated.err.map(TransactionError::from),
-            simulated.logs.unwrap_or_default().pop().map(|line| line.chars().take(300).collect::<String>()),
+            telling(&simulated.logs.unwrap_or_default()).map(|line| line.chars().take(300).collect::<String>()),
         ),
         None => (None, None),
     };

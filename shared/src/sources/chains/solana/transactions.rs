@@ -14,7 +14,7 @@ use solana_pubkey::Pubkey;
 use solana_transaction_status_client_types::{EncodedConfirmedTransactionWithStatusMeta, TransactionStatus as Known};
 
 use super::sender::{batch, take};
-use super::{Solana, fees, wire};
+use super::{Solana, fees, keys, wire};
 use crate::domain::chain::Block;
 use crate::sources::SourceError;
 use crate::sources::chains::rpc::{RpcError, Session, decode};
@@ -23,6 +23,8 @@ use crate::sources::chains::{ChainError, ChainTransaction, TransactionStatus};
 /// A transaction, as `getTransaction` and `getSignatureStatuses` tell it, in one request. All nodes are asked until one
 /// knows it. One that was seen but is not confirmed is pending: all that is known of it is its hash, so `from` is empty.
 pub(super) async fn get(solana: &Solana, hash: &str) -> Result<Option<ChainTransaction>, ChainError> {
+    let hash = keys::signature(hash)?.to_string();
+    let hash = hash.as_str();
     let unknown = AtomicBool::new(false);
     let seen_nowhere = &unknown;
     let ask = |session: Session| async move {
