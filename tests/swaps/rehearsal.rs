@@ -28,7 +28,7 @@ pub(super) type Side = Option<Address>;
 /// What [`RECIPIENT`] gets by the transaction of a quote. It must take all that is sold and no more, from nobody but who
 /// signs, and with one unit more as the least that is taken it must fail.
 pub(super) async fn received(world: &World, quote: &Value, sold: Side, bought: Side) -> U256 {
-    let World { anvil, uniswap } = world;
+    let World { anvil, uniswap, .. } = world;
     let transaction = &quote["transaction"];
     let (to, value) = (address(&transaction["to"]), units(&transaction["value"]));
     let data: Bytes = serde_json::from_value(transaction["data"].clone()).expect("bytes");
@@ -77,7 +77,7 @@ pub(super) async fn v3_quote(world: &World, path: &[Address], fees: &[u32], amou
 /// Whether a swap over a route of V3 takes all that is sold, in each of its pools. A pool that runs empty takes less, and the
 /// rest stays where it is.
 pub(super) async fn v3_takes_all(world: &World, path: &[Address], fees: &[u32], amount: U256) -> bool {
-    let World { anvil, uniswap } = world;
+    let World { anvil, uniswap, .. } = world;
     let snapshot = anvil.snapshot().await;
     let held = has(world, Some(path[0]), owner(anvil)).await;
     uniswap.v3_swap_and_keep(anvil, path, fees, amount, RECIPIENT).await;

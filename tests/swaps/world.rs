@@ -21,15 +21,26 @@ const FIELDS: &str = "source amountIn amountOut minAmountOut priceImpactBps gasE
 
 /// A node, and Uniswap on it.
 pub(super) struct World {
+    /// What the chain is called.
+    chain: &'static str,
     pub(super) anvil: Anvil,
     pub(super) uniswap: Uniswap,
 }
 
 impl World {
     pub(super) async fn start() -> Self {
-        let anvil = Anvil::start(AnvilOptions::default()).await;
+        Self::on("anvil", AnvilOptions::default()).await
+    }
+
+    /// A chain that services know as well: it calls itself Ethereum.
+    pub(super) async fn ethereum() -> Self {
+        Self::on("ethereum", AnvilOptions { chain_id: 1, ..AnvilOptions::default() }).await
+    }
+
+    async fn on(chain: &'static str, options: AnvilOptions) -> Self {
+        let anvil = Anvil::start(options).await;
         let uniswap = Uniswap::deploy(&anvil).await;
-        Self { anvil, uniswap }
+        Self { chain, anvil, uniswap }
     }
 
     /// The same, whose owner has wrapped more than any pool can hold, and has as much left.
@@ -49,12 +60,12 @@ impl World {
             .chain(symbols)
             .map(|(symbol, token)| ((*symbol).to_owned(), json!(token)))
             .collect();
-        let anvil = json!({
+        let deployment = json!({
             "wrapped": weth, "multicall": multicall, "baseTokens": base_tokens, "tokens": tokens,
             "v2": { "factory": v2_factory, "router": v2_router },
             "v3": { "factory": v3_factory, "quoter": quoter_v2, "router": v3_router },
         });
-        json!({ "anvil": anvil }).to_string()
+        json!({ self.chain: deployment }).to_string()
     }
 
     /// A server that asks `sources`, at this node.
@@ -64,7 +75,7 @@ impl World {
 
     /// A server that asks a node at `url`, with more variables.
     pub(super) async fn server_with(&self, url: &str, deployments: &str, more: &[(&str, &str)]) -> Server {
-        let nodes = format!("anvil={url}");
+        let nodes = format!("{}={url}", self.chain);
         let ours = [("RATE_LIMITS", "off"), ("EVM_RPC_URLS", nodes.as_str()), ("UNISWAP_DEPLOYMENTS", deployments)];
         Server::start_with(&[&ours, more].concat()).await
     }
