@@ -9,4 +9,4 @@ mod memories;
 mod operations;
 mod prices;
 mod protocol;
-mod server;
+pub(crate) mod server;

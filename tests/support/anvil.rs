@@ -132,6 +132,14 @@ impl Anvil {
 
     /// Takes the chain back to a snapshot: newer blocks are gone.
     pub async fn revert(&self, snapshot: U256) {
+        // Its pool hears of a block later than we do. By then it would take the next transaction for one that it has mined.
+        if self.mines_by_itself().await {
+            eventually("the pool is empty", || async {
+                let status = self.rpc("txpool_status", json!([])).await;
+                (status["pending"] == "0x0").then_some(()).ok_or(status)
+            })
+            .await;
+        }
         assert_eq!(self.rpc("evm_revert", json!([quantity(snapshot)])).await, true, "the snapshot is known");
     }
 
