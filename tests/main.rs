@@ -7,3 +7,5 @@ mod functions;
 mod graphql;
 mod local;
 mod pipeline;
+mod sending;
+mod watching;
