@@ -218,6 +218,7 @@ impl Nodes {
     }
 
     /// The newest block that the nodes that would be asked are sure to know.
+    #[cfg(feature = "evm")]
     pub(crate) async fn common_head(&self) -> Result<u64, RpcError> {
         let candidates = self.candidates().await?;
         let known = candidates.iter().filter_map(|endpoint| endpoint.vitals().head.map(|(head, _)| head));
