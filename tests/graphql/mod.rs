@@ -12,4 +12,4 @@ mod prices;
 mod protocol;
 mod server;
 
-pub(crate) use server::{SECRET, Server, token};
+pub(crate) use server::{SECRET, token};

@@ -8,16 +8,13 @@ use super::refusals::hash_of;
 use super::scene::SEND;
 use crate::functions::sample;
 use crate::pipeline::Mapping;
+use crate::watching::crash_at;
 
-async fn start(scene: &Scene, function: &str, crash_at: Option<&str>) -> Lambda {
+async fn start(scene: &Scene, function: &str, point: Option<&str>) -> Lambda {
     let nodes = format!("anvil={}", scene.provider.url());
-    let variables = [
-        ("EVM_RPC_URLS", nodes.as_str()),
-        ("PRICE_SOURCES", "simulated"),
-        ("JWT_SECRET", crate::graphql::SECRET),
-        ("OUTBOX_RELAY_FUNCTION", "nobody"),
-    ];
-    let crash: Vec<_> = crash_at.map(|point| ("CRASH_AT", point)).into_iter().collect();
+    let variables =
+        [("EVM_RPC_URLS", nodes.as_str()), ("PRICE_SOURCES", "simulated"), ("JWT_SECRET", crate::graphql::SECRET)];
+    let crash = point.map(crash_at).unwrap_or_default();
     scene.deployment.start_with(function, &[&variables[..], &crash].concat()).await
 }
 

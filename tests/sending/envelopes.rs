@@ -8,7 +8,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::Scene;
-use super::scene::{TO, transfer};
+use super::scene::TO;
 
 const BLOB: usize = 131_072;
 /// Of a blob of zeros, the commitment and every proof: the point at infinity.

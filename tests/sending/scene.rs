@@ -15,7 +15,6 @@ use mcp_core::platform::config::Vars;
 use mcp_core::services::consume::Handler;
 use mcp_core::services::project::Projector;
 use mcp_core::services::watch::{WatchSummary, Watcher};
-use mcp_core::store::EventStore;
 use serde_json::{Value, json};
 use support::anvil::{Anvil, AnvilOptions};
 use support::rpc_proxy::RpcProxy;

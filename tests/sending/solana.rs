@@ -2,7 +2,6 @@
 
 use axum::Router;
 use mcp_core::domain::StreamId;
-use mcp_core::store::EventStore;
 use serde_json::json;
 use support::solana::SolanaNode;
 

@@ -9,3 +9,4 @@ mod scene;
 mod solana;
 
 use scene::Scene;
+pub(crate) use scene::crash_at;

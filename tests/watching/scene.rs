@@ -6,7 +6,6 @@ use ethers::abi::Token;
 use ethers::types::{Address, H256, U256};
 use ethers::utils::keccak256;
 use mcp_core::domain::{RecordedEvent, StreamId};
-use mcp_core::store::EventStore;
 use serde_json::{Value, json};
 use support::anvil::{Anvil, AnvilOptions, as_u256, call_data, quantity};
 use support::lambda::Lambda;
@@ -62,8 +61,7 @@ impl Scene {
 
     /// Whether a watcher dies at this point. Its leases have run out afterwards.
     pub(crate) async fn dies_at(&self, point: &str) -> bool {
-        // The function that is told of commits is nobody's: it is only there for somebody to be told.
-        let watcher = self.watcher_with(&[("CRASH_AT", point), ("OUTBOX_RELAY_FUNCTION", "nobody")]).await;
+        let watcher = self.watcher_with(&crash_at(point)).await;
         let died = watcher.dies_of(sample("chain-watcher")).await;
         self.deployment.let_leases_run_out().await;
         died
@@ -112,6 +110,12 @@ impl Scene {
         let caller = std::panic::Location::caller();
         async move { assert_eq!(self.recorded().await, self.on_chain().await, "seen from {caller}") }
     }
+}
+
+/// The variables of a function that dies at this point. Where it would be told of a commit, there is somebody to tell: nobody.
+pub(crate) fn crash_at(point: &str) -> Vec<(&str, &str)> {
+    let told = (point == "append.committed").then_some(("OUTBOX_RELAY_FUNCTION", "nobody"));
+    [("CRASH_AT", point)].into_iter().chain(told).collect()
 }
 
 /// A filter for the transfers of a token from this block on.

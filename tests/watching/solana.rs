@@ -1,7 +1,6 @@
 //! A filter on Solana: an account's final transactions.
 
 use mcp_core::domain::{RecordedEvent, StreamId};
-use mcp_core::store::EventStore;
 use serde_json::{Value, json};
 use support::lambda::Lambda;
 use support::solana::{SolanaNode, Transfer};
