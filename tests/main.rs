@@ -7,4 +7,6 @@ mod functions;
 mod graphql;
 mod local;
 mod pipeline;
+mod sending;
 mod swaps;
+mod watching;

@@ -1,5 +1,6 @@
 //! GraphQL over HTTP: the real router in this process, on a database in memory and a CoinGecko of the test's own.
 
+mod chains;
 mod emotion;
 mod guards;
 mod hostile;
@@ -10,3 +11,5 @@ mod operations;
 mod prices;
 mod protocol;
 pub(crate) mod server;
+
+pub(crate) use server::{SECRET, token};

@@ -12,7 +12,7 @@ use crate::domain::transaction::{Submission, TransactionAggregate, TransactionCo
 use crate::platform::clock::{Timestamp, delta};
 use crate::platform::crash;
 use crate::services::Error;
-use crate::sources::chains::{ChainAdapter, ChainTransaction, TransactionStatus};
+use crate::sources::chains::{Chain, ChainAdapter, ChainTransaction, TransactionStatus};
 use crate::store::{PendingQuery, Repository};
 
 /// Transactions that are read at once, and looked up at once.
@@ -84,7 +84,7 @@ impl Watcher {
         let (chain, hash) = (&pending.submission.chain, &pending.submission.hash);
         let adapter = self.adapter(chain)?;
         let command = match adapter.get_transaction(hash).await? {
-            Some(found) => settled(found, adapter.chain().confirmations),
+            Some(found) => settled(found, adapter.chain()),
             None => self.forgotten(adapter.as_ref(), pending).await?,
         };
         let Some(command) = command else { return Ok(false) };
@@ -114,12 +114,12 @@ impl Watcher {
 }
 
 /// What is to be said of a transaction that is in a block, once enough others lie above it.
-fn settled(found: ChainTransaction, confirmations: u64) -> Option<TransactionCommand> {
+fn settled(found: ChainTransaction, chain: &Chain) -> Option<TransactionCommand> {
     let succeeded = match found.status {
         TransactionStatus::Pending => return None,
         TransactionStatus::Succeeded => true,
         TransactionStatus::Failed => false,
     };
-    let block = found.block.filter(|_| found.confirmations >= confirmations)?;
+    let block = found.block.filter(|_| chain.is_settled(found.confirmations))?;
     Some(TransactionCommand::Settle { block, succeeded, error: found.error.filter(|_| !succeeded) })
 }

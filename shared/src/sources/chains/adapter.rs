@@ -97,6 +97,13 @@ pub struct Chain {
     pub confirmations: u64,
 }
 
+impl Chain {
+    /// Whether what is in a block counts as settled, where there are `blocks` from that one on.
+    pub fn is_settled(&self, blocks: u64) -> bool {
+        blocks > self.confirmations
+    }
+}
+
 /// Whose balance, of what.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct BalanceQuery {

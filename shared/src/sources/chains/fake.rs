@@ -35,7 +35,7 @@ pub(crate) struct FakeChain {
 }
 
 impl FakeChain {
-    /// The EVM chain of this number, without blocks; two confirmations are enough.
+    /// The EVM chain of this number, without blocks; two above one are enough.
     pub(crate) fn new(number: u64) -> Arc<Self> {
         let chain = Chain {
             id: ChainId::evm(number),

@@ -115,11 +115,11 @@ fn described(
     let transfer = transfer(&decoded.message);
     let meta: Option<UiTransactionStatusMeta> = told.transaction.meta;
     let meta = meta.ok_or_else(|| malformed("nothing is told of what became of it"))?;
-    let settled = solana.chain.confirmations.max(1);
+    let enough = solana.chain.confirmations + 1;
     let confirmations = match depth {
-        Some(TransactionConfirmationStatus::Finalized) => settled,
+        Some(TransactionConfirmationStatus::Finalized) => enough,
         // It settles by being finalised, however many slots there are above it.
-        _ => (head.saturating_sub(told.slot) + 1).min(settled.saturating_sub(1)).max(1),
+        _ => (head.saturating_sub(told.slot) + 1).min(enough - 1),
     };
     Ok(ChainTransaction {
         hash: hash.to_owned(),
