@@ -59,7 +59,7 @@ impl Anvil {
         let rpc = JsonRpc::new(&format!("http://127.0.0.1:{port}"));
         let mut anvil = Self { port, options, rpc, accounts: Vec::new(), process, folder };
         anvil.answers().await;
-        anvil.accounts = dev_accounts(&anvil.folder);
+        anvil.accounts = dev_accounts(&anvil.folder).await;
         anvil
     }
 
@@ -254,10 +254,13 @@ fn run(port: u16, options: AnvilOptions, folder: &Folder) -> Process {
     Process::start("anvil", &mut anvil)
 }
 
-/// The accounts, as it wrote them at its start.
-fn dev_accounts(folder: &Folder) -> Vec<DevAccount> {
-    let text = std::fs::read_to_string(folder.path().join("config.json")).expect("anvil writes its configuration");
-    let config: Value = serde_json::from_str(&text).expect("it is JSON");
+/// The accounts, as it writes them at its start: now and then after it answers.
+async fn dev_accounts(folder: &Folder) -> Vec<DevAccount> {
+    let config = eventually("anvil has written its configuration", || async {
+        let text = std::fs::read_to_string(folder.path().join("config.json")).map_err(|error| error.to_string())?;
+        serde_json::from_str::<Value>(&text).map_err(|error| error.to_string())
+    })
+    .await;
     let listed = |name: &str| config[name].as_array().cloned().unwrap_or_default();
     let pairs = listed("available_accounts").into_iter().zip(listed("private_keys"));
     pairs

@@ -81,6 +81,9 @@ impl World {
     }
 }
 
+/// A quote, or the code and the words of the error.
+pub(super) type Outcome = Result<Value, (String, String)>;
+
 /// A swap to ask for.
 #[derive(Clone, Debug)]
 pub(super) struct Question {
@@ -130,8 +133,8 @@ impl Question {
         self.ask(server).await.data()["defiSwapQuote"].take()
     }
 
-    /// The quote, or the code and the words of the error.
-    pub(super) async fn outcome(&self, server: &Server) -> Result<Value, (String, String)> {
+    /// Whatever comes back, read.
+    pub(super) async fn outcome(&self, server: &Server) -> Outcome {
         let answer = self.ask(server).await;
         let mut body = answer.json();
         let error = &body["errors"][0];
