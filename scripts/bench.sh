@@ -10,7 +10,9 @@ set -euo pipefail
 main() {
   install_build_tools
   install_kafka_build_tools
-  install_for_commands wrk=wrk
+  install_for_commands wrk=wrk node=nodejs npm=npm
+  step "chains: install from npm" npm_ci tests/chains
+  node_for_solana
   with_services
   if [ $# = 0 ] || [[ "$*" == *cold_start* ]]; then
     step "build the functions as they are deployed" scripts/build.sh

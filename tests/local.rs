@@ -20,7 +20,7 @@ async fn ask(local: &Local, token: Option<&str>, query: &str) -> Value {
 }
 
 /// The token in the banner's line for a user, or the one for an administrator.
-async fn tokens(local: &Local) -> (String, String) {
+pub(crate) async fn tokens(local: &Local) -> (String, String) {
     eventually("the banner shows both tokens", || {
         let output = local.output();
         async move {
@@ -143,9 +143,9 @@ async fn graphql_can_be_switched_off() {
     assert_eq!(response.status(), 404);
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+pub(crate) type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
-async fn socket(local: &Local, payload: Value) -> Socket {
+pub(crate) async fn socket(local: &Local, payload: Value) -> Socket {
     let mut request = local.websocket_url("/graphql/ws").into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
     let (mut socket, _) = connect_async(request).await.expect("a socket");
@@ -153,11 +153,11 @@ async fn socket(local: &Local, payload: Value) -> Socket {
     socket
 }
 
-async fn send(socket: &mut Socket, message: Value) {
+pub(crate) async fn send(socket: &mut Socket, message: Value) {
     socket.send(Message::text(message.to_string())).await.expect("it takes a message");
 }
 
-async fn next(socket: &mut Socket) -> Value {
+pub(crate) async fn next(socket: &mut Socket) -> Value {
     let message = tokio::time::timeout(support::eventually::DEADLINE, socket.next()).await.expect("a message in time");
     match message.expect("an open socket").expect("a message") {
         Message::Text(text) => serde_json::from_str(&text).expect("JSON"),

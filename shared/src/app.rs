@@ -115,7 +115,14 @@ fn waking(
 
 /// A setting asks for a part that this build does not have.
 #[cfg_attr(
-    all(feature = "sqlite", feature = "postgres", feature = "redis", feature = "elasticache", feature = "kafka"),
+    all(
+        feature = "sqlite",
+        feature = "postgres",
+        feature = "redis",
+        feature = "elasticache",
+        feature = "kafka",
+        not(any(feature = "graphql", feature = "aws"))
+    ),
     expect(dead_code, reason = "all is built")
 )]
 fn not_built(name: &'static str, part: &str) -> ConfigError {

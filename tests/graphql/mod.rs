@@ -1,5 +1,6 @@
 //! GraphQL over HTTP: the real router in this process, on a database in memory and a CoinGecko of the test's own.
 
+mod chains;
 mod emotion;
 mod guards;
 mod hostile;
@@ -9,4 +10,6 @@ mod memories;
 mod operations;
 mod prices;
 mod protocol;
-mod server;
+pub(crate) mod server;
+
+pub(crate) use server::{SECRET, token};

@@ -10,28 +10,28 @@ use serde_json::{Value, json};
 use support::coingecko::CoinGecko;
 use tower::ServiceExt;
 
-pub(super) const SECRET: &str = "a secret that is only known to these very tests";
+pub(crate) const SECRET: &str = "a secret that is only known to these very tests";
 
-pub(super) struct Server {
+pub(crate) struct Server {
     router: Router,
-    pub(super) coingecko: CoinGecko,
+    pub(crate) coingecko: CoinGecko,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) text: String,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) text: String,
 }
 
 impl Server {
     /// A server without rate limits.
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_with(&[("RATE_LIMITS", "off")]).await
     }
 
-    pub(super) async fn start_with(more: &[(&str, &str)]) -> Self {
+    pub(crate) async fn start_with(more: &[(&str, &str)]) -> Self {
         let coingecko = CoinGecko::start().await;
         let url = coingecko.url();
         let mut vars = vec![
@@ -46,7 +46,7 @@ impl Server {
     }
 
     /// Any request.
-    pub(super) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("a router does not fail");
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("a whole body");
@@ -55,7 +55,7 @@ impl Server {
     }
 
     /// A POST to `/graphql` with these headers.
-    pub(super) async fn post(&self, body: impl Into<Body>, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, body: impl Into<Body>, headers: &[(&str, &str)]) -> Answer {
         let mut request = Request::post("/graphql").header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -64,33 +64,33 @@ impl Server {
     }
 
     /// Runs a document as an anonymous caller.
-    pub(super) async fn anonymous(&self, query: &str) -> Answer {
+    pub(crate) async fn anonymous(&self, query: &str) -> Answer {
         self.post(json!({ "query": query }).to_string(), &[("accept", GRAPHQL)]).await
     }
 
     /// Runs a document as a user.
-    pub(super) async fn user(&self, user: &str, query: &str) -> Answer {
+    pub(crate) async fn user(&self, user: &str, query: &str) -> Answer {
         self.bearer(&token(user, "USER"), query).await
     }
 
     /// Runs a document with a token.
-    pub(super) async fn bearer(&self, token: &str, query: &str) -> Answer {
+    pub(crate) async fn bearer(&self, token: &str, query: &str) -> Answer {
         let authorization = format!("Bearer {token}");
         let headers = [("accept", GRAPHQL), ("authorization", authorization.as_str())];
         self.post(json!({ "query": query }).to_string(), &headers).await
     }
 }
 
-pub(super) const GRAPHQL: &str = "application/graphql-response+json";
+pub(crate) const GRAPHQL: &str = "application/graphql-response+json";
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// The data of an answer without errors.
     #[track_caller]
-    pub(super) fn data(&self) -> Value {
+    pub(crate) fn data(&self) -> Value {
         let mut answer = self.json();
         assert!(answer.get("errors").is_none(), "{self:?}");
         assert_eq!(self.status, StatusCode::OK, "{self:?}");
@@ -99,23 +99,23 @@ impl Answer {
 
     /// The code of the first error.
     #[track_caller]
-    pub(super) fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let answer = self.json();
         let code = answer["errors"][0]["extensions"]["code"].as_str().or_else(|| answer["code"].as_str());
         code.unwrap_or_else(|| panic!("no code: {self:?}")).to_owned()
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 }
 
 /// A token that holds for an hour.
-pub(super) fn token(user: &str, role: &str) -> String {
+pub(crate) fn token(user: &str, role: &str) -> String {
     sign(&json!({ "sub": user, "role": role, "exp": Utc::now().timestamp() + 3600 }), SECRET)
 }
 
-pub(super) fn sign(claims: &Value, secret: &str) -> String {
+pub(crate) fn sign(claims: &Value, secret: &str) -> String {
     use jsonwebtoken::{EncodingKey, Header, encode};
     encode(&Header::default(), claims, &EncodingKey::from_secret(secret.as_bytes())).expect("claims can be signed")
 }

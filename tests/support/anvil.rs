@@ -59,7 +59,7 @@ impl Anvil {
         let rpc = JsonRpc::new(&format!("http://127.0.0.1:{port}"));
         let mut anvil = Self { port, options, rpc, accounts: Vec::new(), process, folder };
         anvil.answers().await;
-        anvil.accounts = dev_accounts(&anvil.folder);
+        anvil.accounts = dev_accounts(&anvil.folder).await;
         anvil
     }
 
@@ -132,6 +132,14 @@ impl Anvil {
 
     /// Takes the chain back to a snapshot: newer blocks are gone.
     pub async fn revert(&self, snapshot: U256) {
+        // Its pool hears of a block later than we do. By then it would take the next transaction for one that it has mined.
+        if self.mines_by_itself().await {
+            eventually("the pool is empty", || async {
+                let status = self.rpc("txpool_status", json!([])).await;
+                (status["pending"] == "0x0").then_some(()).ok_or(status)
+            })
+            .await;
+        }
         assert_eq!(self.rpc("evm_revert", json!([quantity(snapshot)])).await, true, "the snapshot is known");
     }
 
@@ -246,10 +254,13 @@ fn run(port: u16, options: AnvilOptions, folder: &Folder) -> Process {
     Process::start("anvil", &mut anvil)
 }
 
-/// The accounts, as it wrote them at its start.
-fn dev_accounts(folder: &Folder) -> Vec<DevAccount> {
-    let text = std::fs::read_to_string(folder.path().join("config.json")).expect("anvil writes its configuration");
-    let config: Value = serde_json::from_str(&text).expect("it is JSON");
+/// The accounts, as it writes them at its start: now and then after it answers.
+async fn dev_accounts(folder: &Folder) -> Vec<DevAccount> {
+    let config = eventually("anvil has written its configuration", || async {
+        let text = std::fs::read_to_string(folder.path().join("config.json")).map_err(|error| error.to_string())?;
+        serde_json::from_str::<Value>(&text).map_err(|error| error.to_string())
+    })
+    .await;
     let listed = |name: &str| config[name].as_array().cloned().unwrap_or_default();
     let pairs = listed("available_accounts").into_iter().zip(listed("private_keys"));
     pairs

@@ -2,6 +2,7 @@
 //! `tests/chains/solana.mjs` says what is real and what is not.
 
 use serde_json::{Value, json};
+use std::ffi::OsString;
 
 use crate::chains::{installed, script};
 use crate::eventually::eventually;
@@ -212,7 +213,12 @@ impl SolanaNode {
 fn run(port: u16) -> Process {
     // Said before node says it less clearly.
     installed("litesvm/package.json");
-    Process::start("solana.mjs", command("node").arg(script("solana.mjs")).arg(port.to_string()))
+    Process::start("solana.mjs", command(node()).arg(script("solana.mjs")).arg(port.to_string()))
+}
+
+/// The Node to run it with, which is not always the system's: litesvm needs version 20.
+fn node() -> OsString {
+    std::env::var_os("TEST_NODE").unwrap_or_else(|| "node".into())
 }
 
 fn text(value: &Value) -> String {

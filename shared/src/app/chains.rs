@@ -64,9 +64,7 @@ mod nodes {
     pub(in crate::app) type Contracts =
         std::collections::HashMap<crate::domain::chain::ChainId, crate::sources::chains::evm::EvmClient>;
 
-    /// How far behind the others a node may be, in blocks; a slot of Solana's is 0.4 s.
-    #[cfg(feature = "evm")]
-    const EVM_LAG: u64 = 5;
+    /// How far behind the others a node may be: slots of 0.4 s.
     #[cfg(feature = "solana")]
     const SOLANA_LAG: u64 = 50;
 
@@ -84,7 +82,7 @@ mod nodes {
             quorum: usize,
         ) -> Result<Self, StartError> {
             // A stretch of a busy contract's logs is long.
-            let options = HttpOptions { max_bytes: 16 * 1024 * 1024, ..HttpOptions::default() };
+            let options = HttpOptions { max_bytes: 8 * 1024 * 1024, ..HttpOptions::default() };
             let http = HttpClient::new(options, clock.clone())
                 .map_err(|error| StartError::Failed(format!("the HTTP client: {error}")))?;
             Ok(Self { http, clock, breakers, quorum })
@@ -121,13 +119,15 @@ mod nodes {
             entries: &[ChainNodes],
             adapters: &mut Vec<Arc<dyn ChainAdapter>>,
         ) -> Result<Contracts, StartError> {
-            use crate::sources::chains::evm::{Ethereum, Evm, EvmClient, known_chain};
+            use crate::sources::chains::evm::{Ethereum, Evm, EvmClient, known_chain, max_lag};
 
             let mut contracts = Contracts::new();
             for entry in entries {
                 let chain = known_chain(&entry.chain).ok_or_else(|| unknown("EVM_RPC_URLS", &entry.chain))?;
-                let nodes = self.nodes(&chain, entry, Ethereum, EVM_LAG);
-                contracts.insert(chain.id.clone(), EvmClient::new(nodes.clone()));
+                let nodes = self.nodes(&chain, entry, Ethereum, max_lag(&chain));
+                if contracts.insert(chain.id.clone(), EvmClient::new(nodes.clone())).is_some() {
+                    return Err(twice("EVM_RPC_URLS", &chain).into());
+                }
                 adapters.push(Arc::new(Evm::new(chain, nodes, entry.websockets.clone())));
             }
             Ok(contracts)
@@ -139,11 +139,18 @@ mod nodes {
 
             for entry in entries {
                 let chain = known_chain(&entry.chain).ok_or_else(|| unknown("SOLANA_RPC_URLS", &entry.chain))?;
+                if adapters.iter().any(|adapter| adapter.chain().id == chain.id) {
+                    return Err(twice("SOLANA_RPC_URLS", &chain).into());
+                }
                 let nodes = self.nodes(&chain, entry, Cluster, SOLANA_LAG);
                 adapters.push(Arc::new(Solana::new(chain, nodes, entry.websockets.clone())));
             }
             Ok(())
         }
+    }
+
+    fn twice(name: &'static str, chain: &Chain) -> ConfigError {
+        ConfigError { name, problem: format!("{} is named twice: {} is the same", chain.name, chain.id) }
     }
 
     fn unknown(name: &'static str, chain: &str) -> ConfigError {

@@ -9,7 +9,7 @@ use crate::breaker::{Breakers, CloudWatch};
 use crate::cache::{Cache, MemoryTier};
 use crate::domain::coin::Coin;
 use crate::platform::clock::{Clock, SystemClock};
-use crate::platform::config::{ConfigError, PriceConfig, SourceKind, Vars, cold_bucket};
+use crate::platform::config::{PriceConfig, SourceKind, Vars, cold_bucket};
 use crate::services::poll::{Poller, polled_coins};
 use crate::services::prices::PriceCache;
 #[cfg(feature = "graphql")]
@@ -141,7 +141,7 @@ fn sources(
 
 #[cfg(feature = "evm")]
 fn chainlink(vars: &Vars, parts: &ChainParts, clock: &Arc<dyn Clock>) -> Result<Source, StartError> {
-    use crate::platform::config::ContractsConfig;
+    use crate::platform::config::{ConfigError, ContractsConfig};
     use crate::sources::prices::{Chainlink, Feeds};
 
     let wrong = |name, problem: String| ConfigError { name, problem };

@@ -43,7 +43,8 @@ fn source(kind: QuoteSourceKind, config: &QuoteConfig, http: &HttpClient, contra
     let http = http.clone();
     let uniswap = |place: usize| {
         let source = contracts.uniswap.as_ref()?[place].clone();
-        Some((source, Options { group: Some("quotes".into()), ..Options::new(kind.name()) }))
+        // One chain that is down is no reason to leave the others alone: its nodes have breakers of their own.
+        Some((source, Options { enabled: false, group: Some("quotes".into()), ..Options::new(kind.name()) }))
     };
     match kind {
         QuoteSourceKind::UniswapV2 => uniswap(0),

@@ -28,7 +28,6 @@ pub(crate) struct Window {
     pub(crate) longest: Duration,
 }
 
-#[cfg(feature = "graphql")]
 impl Window {
     /// No longer than it takes to ask whoever is about to ask.
     pub(crate) const NOW: Self = Self { quiet: Duration::ZERO, longest: Duration::ZERO };

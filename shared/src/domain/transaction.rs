@@ -118,7 +118,8 @@ impl Aggregate for TransactionAggregate {
             (TransactionCommand::Submit(submission), _) if matches!(state, None | Some(Rejected | Dropped)) => {
                 Some(TransactionEvent::Submitted(submission.clone()))
             }
-            (TransactionCommand::Accept, Some(Now { submission, state: Submitted, .. })) => {
+            // Of two who hand it in at once, one may be refused where the other is not.
+            (TransactionCommand::Accept, Some(Now { submission, state: Submitted | Rejected | Dropped, .. })) => {
                 Some(TransactionEvent::Accepted(submission.clone()))
             }
             (TransactionCommand::Reject { reason }, Some(Now { submission, state: Submitted, .. })) => {

@@ -112,6 +112,86 @@ pub fn tools() -> Vec<Tool> {
             input_schema: object(&json!({ "id": { "type": "string", "format": "uuid" } }), &["id"]),
         },
     ]
+    .into_iter()
+    .chain(chain_tools())
+    .collect()
+}
+
+/// Those that are about chains.
+fn chain_tools() -> Vec<Tool> {
+    let text = |description: &str| json!({ "type": "string", "description": description });
+    let chain = text("A chain's name or CAIP-2 id, such as ethereum or eip155:1");
+    let units = json!({ "type": "string", "pattern": "^[0-9]{1,78}$", "description": "An integer in base units" });
+    vec![
+        Tool {
+            name: "chains",
+            title: "Chains",
+            description: "The chains that can be asked, and what is watched on them.",
+            input_schema: object(&json!({}), &[]),
+        },
+        Tool {
+            name: "balance",
+            title: "Balance",
+            description: "What an address has of a token, or of the chain's own coin.",
+            input_schema: object(
+                &json!({ "chain": chain, "address": { "type": "string" }, "token": text("A contract or mint") }),
+                &["chain", "address"],
+            ),
+        },
+        Tool {
+            name: "transaction",
+            title: "Transaction",
+            description: "What became of a transaction.",
+            input_schema: object(&json!({ "chain": chain, "hash": { "type": "string" } }), &["chain", "hash"]),
+        },
+        Tool {
+            name: "estimate_fee",
+            title: "Estimate a fee",
+            description: "What a transaction would cost, at three speeds.",
+            input_schema: object(
+                &json!({
+                    "chain": chain,
+                    "transaction": {
+                        "type": "object",
+                        "properties": {
+                            "from": { "type": "string" },
+                            "to": { "type": "string" },
+                            "value": units,
+                            "data": text("Hexadecimal with 0x (EVM)"),
+                            "message": text("The serialised message in base64 (Solana)"),
+                        },
+                        "additionalProperties": false,
+                    },
+                }),
+                &["chain", "transaction"],
+            ),
+        },
+        Tool {
+            name: "send_transaction",
+            title: "Send a transaction",
+            description: "Hands a signed transaction to a chain. To hand one in again is safe.",
+            input_schema: object(
+                &json!({ "chain": chain, "signed": text("Hexadecimal with 0x (EVM), or base64 (Solana)") }),
+                &["chain", "signed"],
+            ),
+        },
+        Tool {
+            name: "defi_swap_quote",
+            title: "Swap quote",
+            description: "The best of all quotes for a swap, after what its transaction costs, and that transaction to sign.",
+            input_schema: object(
+                &json!({
+                    "chain": chain,
+                    "fromToken": text("An address, or a symbol that is known on the chain"),
+                    "toToken": text("An address, or a symbol that is known on the chain"),
+                    "amount": units,
+                    "slippageBps": { "type": "integer", "minimum": 0, "maximum": 10_000 },
+                    "recipient": text("Who would sign and receive; without them there is no transaction"),
+                }),
+                &["chain", "fromToken", "toToken", "amount"],
+            ),
+        },
+    ]
 }
 
 /// Every persona.

@@ -45,7 +45,7 @@ impl Transactions {
         let signed = adapter.decode_signed(&bytes(signed)?)?;
         let subject = TransactionAggregate::subject(&adapter.chain().id, &signed.hash);
         let submission = self.submission(call, adapter.as_ref(), &signed);
-        self.record(call, &subject, TransactionCommand::Submit(submission)).await?;
+        let first = self.record(call, &subject, TransactionCommand::Submit(submission)).await?;
         crash::point("transaction.submitted");
         let before = self.repository.load(&subject).await?.state;
         // What is settled was sent, and is not sent again.
@@ -54,10 +54,11 @@ impl Transactions {
         crash::point("transaction.sent");
         let outcome = match &sent {
             Ok(()) => Some(TransactionCommand::Accept),
-            Err(ChainError::Invalid(reason) | ChainError::Refused(reason)) => {
+            // What became of an earlier try is not known: the watcher will find out.
+            Err(ChainError::Invalid(reason) | ChainError::Refused(reason)) if first => {
                 Some(TransactionCommand::Reject { reason: reason.clone() })
             }
-            Err(ChainError::Unavailable { .. }) => None,
+            Err(_) => None,
         };
         if let Some(outcome) = outcome
             && let Err(error) = self.record(call, &subject, outcome).await
@@ -69,10 +70,11 @@ impl Transactions {
         self.shown(adapter.chain(), &subject).await
     }
 
-    async fn record(&self, call: &Call, subject: &str, command: TransactionCommand) -> Result<(), Error> {
+    /// Whether it was news.
+    async fn record(&self, call: &Call, subject: &str, command: TransactionCommand) -> Result<bool, Error> {
         // Its hash is its idempotency key.
-        self.repository.execute(subject, &command, &call.metadata(self.clock.now()), None).await?;
-        Ok(())
+        let events = self.repository.execute(subject, &command, &call.metadata(self.clock.now()), None).await?;
+        Ok(!events.is_empty())
     }
 
     fn submission(&self, call: &Call, adapter: &dyn ChainAdapter, signed: &SignedTransaction) -> Submission {

@@ -163,7 +163,7 @@ impl HttpClient {
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
             if body.len() + chunk.len() > self.options.max_bytes {
-                return Err(SourceError::Malformed(format!("more than {} bytes", self.options.max_bytes)));
+                return Err(SourceError::TooLong(self.options.max_bytes));
             }
             body.extend_from_slice(&chunk);
         }

@@ -31,6 +31,9 @@ pub enum SourceError {
         /// Until the breaker lets a call through.
         retry_after: Duration,
     },
+    /// It answered more than is read, in bytes: less should be asked for.
+    #[error("more than {0} bytes")]
+    TooLong(usize),
     /// It refused the request for good (401, 403, 400) or answered what cannot be read.
     #[error("unusable answer: {0}")]
     Malformed(String),
@@ -50,7 +53,7 @@ impl From<BreakerError<SourceError>> for SourceError {
 impl SourceError {
     /// Whether the same call may succeed later without a change on either side.
     pub fn is_transient(&self) -> bool {
-        !matches!(self, Self::Malformed(_))
+        !matches!(self, Self::Malformed(_) | Self::TooLong(_))
     }
 
     /// How long to wait before asking again, where that is known.
@@ -58,7 +61,7 @@ impl SourceError {
         match self {
             Self::RateLimited { retry_after } => *retry_after,
             Self::CircuitOpen { retry_after } => Some(*retry_after),
-            Self::Unavailable(_) | Self::TimedOut(_) | Self::Malformed(_) => None,
+            Self::Unavailable(_) | Self::TimedOut(_) | Self::TooLong(_) | Self::Malformed(_) => None,
         }
     }
 }

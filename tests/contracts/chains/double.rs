@@ -169,6 +169,10 @@ impl ChainAdapter for Double {
         })
     }
 
+    fn may_still_come<'a>(&'a self, from: &'a str, nonce: Option<u64>) -> BoxFuture<'a, Result<bool, ChainError>> {
+        self.real.may_still_come(from, nonce)
+    }
+
     fn events_after<'a>(
         &'a self,
         filter: &'a EventFilter,

@@ -13,7 +13,7 @@ use mcp_core::sources::chains::{ChainError, Draft, FeeEstimate};
 use serde_json::json;
 use support::anvil::{Anvil, AnvilOptions, as_u256, call_data};
 use support::eventually::eventually;
-use support::uniswap::lone_token;
+use support::uniswap::test_token;
 
 use super::{Ground, OnChain, Wallet};
 use crate::chains::adapters::evm;
@@ -95,7 +95,7 @@ impl Ground for EvmGround {
     }
 
     async fn token(&self, owner: &str, units: u64) -> String {
-        let token = lone_token(&self.anvil, U256::exp10(30)).await;
+        let token = test_token(&self.anvil, U256::exp10(30)).await;
         let transfer = [Token::Address(owner.parse().unwrap()), Token::Uint(units.into())];
         let deployer = self.anvil.accounts()[0].address;
         self.anvil.send(deployer, token, call_data("transfer(address,uint256)", &transfer), U256::zero()).await;
@@ -165,7 +165,7 @@ impl Ground for EvmGround {
     }
 
     async fn watch(&self) -> EventFilter {
-        let token = lone_token(&self.anvil, U256::exp10(30)).await;
+        let token = test_token(&self.anvil, U256::exp10(30)).await;
         // Where it is made, all of it is transferred to its owner.
         self.anvil.mine(CONFIRMATIONS + 1).await;
         EventFilter {

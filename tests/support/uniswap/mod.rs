@@ -5,7 +5,7 @@ mod tokens;
 mod v2;
 mod v3;
 
-pub use tokens::lone_token;
+pub use tokens::test_token;
 pub use v3::{V3Pool, sqrt_price_x96};
 
 use ethers::abi::Token;

@@ -12,15 +12,15 @@ use super::{Uniswap, bytecode, execute, owner, read};
 const ERC20: &str = "@uniswap/v2-periphery/build/ERC20.json";
 const DEFLATING: &str = "@uniswap/v2-periphery/build/DeflatingERC20.json";
 
-/// A token of 18 decimals, "TT", without anything else of Uniswap; the owner has all of it.
-pub async fn lone_token(anvil: &Anvil, supply: U256) -> Address {
+/// A token of 18 decimals, on a chain that needs nothing else of Uniswap; the owner has all of it.
+pub async fn test_token(anvil: &Anvil, supply: U256) -> Address {
     anvil.deploy(&bytecode(ERC20), &[Token::Uint(supply)]).await
 }
 
 impl Uniswap {
     /// A token of 18 decimals; the owner has all of it.
     pub async fn token(&self, anvil: &Anvil, supply: U256) -> Address {
-        lone_token(anvil, supply).await
+        test_token(anvil, supply).await
     }
 
     /// A token of other decimals.

@@ -37,6 +37,17 @@ impl ModelChain {
         self.branch += 1;
     }
 
+    /// This chain gives way to another branch of it that was longer once; what grows next is a branch of neither.
+    pub(crate) fn give_way_to(&mut self, other: Self) {
+        let branch = self.branch.max(other.branch) + 1;
+        *self = Self { branch, ..other };
+    }
+
+    /// How many blocks this chain and another have in common.
+    pub(crate) fn common(&self, other: &Self) -> usize {
+        self.blocks.iter().zip(&other.blocks).take_while(|(a, b)| a == b).count()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.blocks.len()
     }

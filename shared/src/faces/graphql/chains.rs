@@ -143,7 +143,7 @@ impl ChainTransaction {
             block,
             block_hash: block_hash.filter(|hash| !hash.is_empty()),
             confirmations: i32::try_from(transaction.confirmations).unwrap_or(i32::MAX),
-            settled: transaction.confirmations > chain.confirmations,
+            settled: chain.is_settled(transaction.confirmations),
             timestamp: transaction.timestamp,
             from: transaction.from,
             to: transaction.to,
@@ -197,7 +197,7 @@ pub(super) struct FeeLevel {
     max_price: String,
     /// Of that, what goes to who makes the block (`maxPriorityFeePerGas`).
     priority: String,
-    /// The most that it comes to.
+    /// The most that it comes to; on a rollup, without what its place on the chain below costs.
     total: Amount,
 }
 

@@ -98,6 +98,8 @@ fn the_sdl_declares_and_applies_the_directives() {
         "mcp(tool: String): MCPContext! @cacheControl(maxAge: 300)",
         "cryptoPrices(coins: [String!]!): [Price!]! @rateLimit(limit: 100, duration: 60)",
         "defiSwapQuote(input: SwapInput!): SwapQuote! @auth(requires: USER)",
+        "sendTransaction(chain: String!, signed: String!): SentTransaction! @auth(requires: USER) @rateLimit(limit: 10, duration: 60)",
+        "chainEvents(chain: String!, filter: String!): ChainEventUpdate! @auth(requires: USER)",
         "updateEmotion(feedback: Int!): EmotionState! @auth(requires: USER)",
         "addMemory(content: String!): Memory! @auth(requires: USER)",
         "priceUpdates(coins: [String!]!): PriceUpdate! @auth(requires: USER)",
@@ -126,6 +128,8 @@ fn guarded() -> Vec<(&'static str, String, Role)> {
                 "deleteMemory" => "(id: \"x\")",
                 "priceUpdates" => "(coins: [\"bitcoin\"])",
                 "emotionChanges" => "(userId: \"ada\")",
+                "sendTransaction" => "(chain: \"a\", signed: \"0x\")",
+                "chainEvents" => "(chain: \"a\", filter: \"b\")",
                 "emotion" | "memories" => "",
                 _ => panic!("{field} is new: say how to ask for it"),
             };
@@ -133,7 +137,7 @@ fn guarded() -> Vec<(&'static str, String, Role)> {
             (keyword, format!("{field}{arguments}{selection}"), role)
         })
         .collect();
-    assert!(guarded.len() >= 8, "{guarded:?}");
+    assert!(guarded.len() >= 10, "{guarded:?}");
     guarded
 }
 

@@ -8,11 +8,11 @@ use futures_util::stream::{self, StreamExt};
 use super::Watcher;
 use crate::domain::chain::ChainId;
 use crate::domain::projection::TransactionChange;
-use crate::domain::transaction::{TransactionAggregate, TransactionCommand};
+use crate::domain::transaction::{Submission, TransactionAggregate, TransactionCommand};
 use crate::platform::clock::{Timestamp, delta};
 use crate::platform::crash;
 use crate::services::Error;
-use crate::sources::chains::{ChainTransaction, TransactionStatus};
+use crate::sources::chains::{Chain, ChainAdapter, ChainTransaction, TransactionStatus};
 use crate::store::{PendingQuery, Repository};
 
 /// Transactions that are read at once, and looked up at once.
@@ -84,8 +84,8 @@ impl Watcher {
         let (chain, hash) = (&pending.submission.chain, &pending.submission.hash);
         let adapter = self.adapter(chain)?;
         let command = match adapter.get_transaction(hash).await? {
-            Some(found) => settled(found, adapter.chain().confirmations),
-            None => self.forgotten(pending),
+            Some(found) => settled(found, adapter.chain()),
+            None => self.forgotten(adapter.as_ref(), pending).await?,
         };
         let Some(command) = command else { return Ok(false) };
         let transactions = Repository::<TransactionAggregate>::new(self.events.clone());
@@ -95,19 +95,31 @@ impl Watcher {
         Ok(!events.is_empty())
     }
 
-    fn forgotten(&self, pending: &TransactionChange) -> Option<TransactionCommand> {
-        let forgotten = self.clock.now() - pending.updated_at > delta(FORGOTTEN);
-        forgotten.then(|| TransactionCommand::Drop { reason: "no node knows it".to_owned() })
+    /// A transaction that no node knows is given up once it cannot come any more: until then, who signs another one in its
+    /// place might pay twice.
+    async fn forgotten(
+        &self,
+        adapter: &dyn ChainAdapter,
+        pending: &TransactionChange,
+    ) -> Result<Option<TransactionCommand>, Error> {
+        if self.clock.now() - pending.updated_at <= delta(FORGOTTEN) {
+            return Ok(None);
+        }
+        let Submission { from, nonce, .. } = &pending.submission;
+        if adapter.may_still_come(from, *nonce).await? {
+            return Ok(None);
+        }
+        Ok(Some(TransactionCommand::Drop { reason: "no node knows it, and it cannot come any more".to_owned() }))
     }
 }
 
 /// What is to be said of a transaction that is in a block, once enough others lie above it.
-fn settled(found: ChainTransaction, confirmations: u64) -> Option<TransactionCommand> {
+fn settled(found: ChainTransaction, chain: &Chain) -> Option<TransactionCommand> {
     let succeeded = match found.status {
         TransactionStatus::Pending => return None,
         TransactionStatus::Succeeded => true,
         TransactionStatus::Failed => false,
     };
-    let block = found.block.filter(|_| found.confirmations >= confirmations)?;
+    let block = found.block.filter(|_| chain.is_settled(found.confirmations))?;
     Some(TransactionCommand::Settle { block, succeeded, error: found.error.filter(|_| !succeeded) })
 }

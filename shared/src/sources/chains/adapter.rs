@@ -53,6 +53,9 @@ pub trait ChainAdapter: Send + Sync {
     /// [`ChainError::Refused`]: it was not taken, and will not be; [`ChainError::Unavailable`]: it may or may not have been.
     fn send_transaction<'a>(&'a self, signed: &'a SignedTransaction) -> BoxFuture<'a, Result<(), ChainError>>;
 
+    /// Whether a transaction that no node knows may still come into a block: that of `from` with this nonce.
+    fn may_still_come<'a>(&'a self, from: &'a str, nonce: Option<u64>) -> BoxFuture<'a, Result<bool, ChainError>>;
+
     /// The next events of `filter` behind `trail`, of blocks deep enough to stay. Where the chain has left the trail, what
     /// is returned begins where the two part.
     fn events_after<'a>(&'a self, filter: &'a EventFilter, trail: &'a Trail)
@@ -92,6 +95,13 @@ pub struct Chain {
     pub decimals: u8,
     /// How many blocks must lie above one until what is in it counts as settled.
     pub confirmations: u64,
+}
+
+impl Chain {
+    /// Whether what is in a block counts as settled, where there are `blocks` from that one on.
+    pub fn is_settled(&self, blocks: u64) -> bool {
+        blocks > self.confirmations
+    }
 }
 
 /// Whose balance, of what.
@@ -185,7 +195,7 @@ pub struct FeeLevel {
     pub max_price: U256,
     /// Of that, what goes to who makes the block (`maxPriorityFeePerGas`); the same on Solana.
     pub priority: U256,
-    /// The most that it comes to.
+    /// The most that it comes to; on a rollup, without what its place on the chain below costs.
     pub total: Amount,
 }
 

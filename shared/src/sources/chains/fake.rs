@@ -28,12 +28,14 @@ pub(crate) struct FakeChain {
     pub(crate) down: AtomicBool,
     /// Whether subscriptions see nothing of what is new.
     pub(crate) pause_subscriptions: AtomicBool,
+    /// Whether a transaction that is not known may still come.
+    pub(crate) may_still_come: AtomicBool,
     step: AtomicU64,
     transactions: Mutex<HashMap<String, ChainTransaction>>,
 }
 
 impl FakeChain {
-    /// The EVM chain of this number, without blocks; two confirmations are enough.
+    /// The EVM chain of this number, without blocks; two above one are enough.
     pub(crate) fn new(number: u64) -> Arc<Self> {
         let chain = Chain {
             id: ChainId::evm(number),
@@ -47,6 +49,7 @@ impl FakeChain {
             model: Mutex::default(),
             down: AtomicBool::new(false),
             pause_subscriptions: AtomicBool::new(false),
+            may_still_come: AtomicBool::new(false),
             step: AtomicU64::new(1000),
             transactions: Mutex::default(),
         })
@@ -119,6 +122,10 @@ impl ChainAdapter for FakeChain {
 
     fn send_transaction<'a>(&'a self, _: &'a SignedTransaction) -> BoxFuture<'a, Result<(), ChainError>> {
         not_here()
+    }
+
+    fn may_still_come<'a>(&'a self, _: &'a str, _: Option<u64>) -> BoxFuture<'a, Result<bool, ChainError>> {
+        Box::pin(ready(self.reached().map(|()| self.may_still_come.load(Ordering::SeqCst))))
     }
 
     fn events_after<'a>(

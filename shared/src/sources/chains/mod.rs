@@ -5,8 +5,10 @@ pub mod adapter;
 pub mod evm;
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg(any(feature = "evm", feature = "solana"))]
 mod follow;
 mod registry;
+#[cfg(any(feature = "evm", feature = "solana"))]
 pub(crate) mod rpc;
 #[cfg(feature = "solana")]
 pub mod solana;

@@ -64,7 +64,7 @@ async fn a_slow_answer_times_out() {
 async fn a_huge_answer_is_not_read_to_its_end() {
     let fake = Fake::answering(Answer::ok("x".repeat(1001))).await;
     let error = answer(&fake, &patient(), None).await.unwrap_err();
-    assert!(matches!(error, SourceError::Malformed(_)), "{error}");
+    assert!(matches!(error, SourceError::TooLong(1000)), "{error}");
 }
 
 #[tokio::test]

@@ -64,16 +64,16 @@ async fn a_transaction_is_settled_once_its_block_is_deep_enough() {
     tell(&it, &chain, "0x2", &TransactionCommand::Accept).await;
     assert_eq!(it.run().await.unwrap().settled, 0, "who has just handed it in waits for the node's answer");
     it.clock.advance(TimeDelta::seconds(11));
-    it.chain.put(found("0x1", TransactionStatus::Succeeded, 2));
-    it.chain.put(found("0x2", TransactionStatus::Failed, 3));
-    it.chain.put(found("0x3", TransactionStatus::Succeeded, 1));
+    it.chain.put(found("0x1", TransactionStatus::Succeeded, 3));
+    it.chain.put(found("0x2", TransactionStatus::Failed, 4));
+    it.chain.put(found("0x3", TransactionStatus::Succeeded, 2));
     it.chain.put(found("0x4", TransactionStatus::Pending, 0));
     assert_eq!(it.run().await.unwrap(), WatchSummary { settled: 2, ..WatchSummary::default() });
     let wanted = [TransactionState::Confirmed, TransactionState::Failed, TransactionState::Submitted];
     for (hash, wanted) in ["0x1", "0x2", "0x3"].into_iter().zip(wanted) {
         assert_eq!(state(&it, hash).await, Some(wanted), "{hash}");
     }
-    it.chain.put(found("0x3", TransactionStatus::Succeeded, 2));
+    it.chain.put(found("0x3", TransactionStatus::Succeeded, 3));
     assert_eq!(it.run().await.unwrap().settled, 1);
     assert_eq!(it.run().await.unwrap().settled, 0);
 }

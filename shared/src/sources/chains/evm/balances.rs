@@ -1,11 +1,11 @@
 //! Balances: any number of them in one request.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
 
 use ethers::abi::{AbiDecode, AbiEncode};
 use ethers::types::{Address, Bytes, U64, U256};
 use ethers::utils::id;
+use moka::sync::Cache;
 use serde_json::{Value, json};
 
 use super::Evm;
@@ -19,33 +19,23 @@ use crate::sources::chains::{Balance, BalanceQuery, ChainError};
 /// Calls in one request: what most providers take.
 const BATCH: usize = 100;
 /// Tokens whose names are kept.
-const TOKENS: usize = 2000;
+const TOKENS: u64 = 2000;
 /// The longest symbol that is shown.
 const LONGEST_SYMBOL: usize = 32;
 
 /// What a token calls itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Described {
+pub(super) struct Described {
     decimals: u8,
     symbol: String,
 }
 
 /// What tokens call themselves: it does not change.
-#[derive(Default)]
-pub(super) struct Tokens(Mutex<HashMap<Address, Described>>);
+pub(super) type Tokens = Cache<Address, Described>;
 
-impl Tokens {
-    fn get(&self, token: Address) -> Option<Described> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&token).cloned()
-    }
-
-    fn keep(&self, token: Address, described: Described) {
-        let mut tokens = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if tokens.len() >= TOKENS {
-            tokens.clear();
-        }
-        tokens.insert(token, described);
-    }
+/// None are known yet.
+pub(super) fn no_tokens() -> Tokens {
+    Cache::new(TOKENS)
 }
 
 /// Whose, of which token.
@@ -55,36 +45,29 @@ type Query = (Address, Option<Address>);
 pub(super) async fn balances(evm: &Evm, queries: &[BalanceQuery]) -> Vec<Result<Balance, ChainError>> {
     let parsed: Vec<Result<Query, ChainError>> = queries.iter().map(parse).collect();
     let asked: Vec<Query> = parsed.iter().filter_map(|query| query.as_ref().ok()).copied().collect();
-    let named: HashSet<Address> = asked.iter().filter_map(|(_, token)| *token).collect();
-    let (mut tokens, mut unknown) = (HashMap::new(), vec![]);
-    for token in named {
-        match evm.tokens.get(token) {
-            Some(described) => drop(tokens.insert(token, described)),
-            None => unknown.push(token),
-        }
-    }
-    let found = match read(evm, &asked, &unknown).await {
+    let found = match read(evm, &asked).await {
         Ok(found) => found,
         Err(error) => {
             let error = evm.nodes.error(error);
             return parsed.into_iter().map(|query| query.and_then(|_| Err(error.clone()))).collect();
         }
     };
-    for (token, described) in found.described {
-        evm.tokens.keep(token, described.clone());
-        tokens.insert(token, described);
+    for (token, described) in &found.tokens {
+        evm.tokens.insert(*token, described.clone());
     }
-    let mut amounts = found.units.into_iter();
+    let mut units = found.units.into_iter();
     parsed
         .into_iter()
         .map(|query| {
             let (_, token) = query?;
-            let units = amounts.next().flatten();
+            let units = units.next().flatten();
             let amount = match token {
                 None => units.map(|units| evm.coin(units)),
-                Some(token) => units
-                    .zip(tokens.get(&token).cloned())
-                    .map(|(units, Described { decimals, symbol })| Amount { units, decimals, symbol }),
+                Some(token) => units.zip(found.tokens.get(&token)).map(|(units, described)| Amount {
+                    units,
+                    decimals: described.decimals,
+                    symbol: described.symbol.clone(),
+                }),
             };
             let amount = amount.ok_or_else(|| ChainError::Invalid("there is no token at that address".to_owned()))?;
             Ok(Balance { amount, block: found.block })
@@ -102,28 +85,35 @@ struct Found {
     block: u64,
     /// `None`: there is no such token.
     units: Vec<Option<U256>>,
-    /// Those of the unknown tokens that are any.
-    described: Vec<(Address, Described)>,
+    /// What the tokens call themselves.
+    tokens: HashMap<Address, Described>,
 }
 
-async fn read(evm: &Evm, queries: &[Query], unknown: &[Address]) -> Result<Found, RpcError> {
+async fn read(evm: &Evm, queries: &[Query]) -> Result<Found, RpcError> {
     if queries.is_empty() {
-        return Ok(Found { block: 0, units: vec![], described: vec![] });
+        return Ok(Found { block: 0, units: vec![], tokens: HashMap::new() });
     }
     if evm.nodes.quorum() > 1 {
         // Who is asked at the same block must say the same.
         let block = evm.nodes.common_head().await?;
-        return evm.nodes.agree(|session| async move { ask(&session, queries, unknown, Some(block)).await }).await;
+        return evm.nodes.agree(|session| async move { ask(evm, &session, queries, Some(block)).await }).await;
     }
-    evm.nodes.read(|session| async move { ask(&session, queries, unknown, None).await }).await
+    evm.nodes.read(|session| async move { ask(evm, &session, queries, None).await }).await
 }
 
 /// Asks one node: at `block`, or at its newest one.
-async fn ask(session: &Session, queries: &[Query], unknown: &[Address], block: Option<u64>) -> Result<Found, RpcError> {
+async fn ask(evm: &Evm, session: &Session, queries: &[Query], block: Option<u64>) -> Result<Found, RpcError> {
     let at = block.map_or_else(|| "latest".to_owned(), |block| format!("{block:#x}"));
+    let (mut tokens, mut unknown) = (HashMap::new(), vec![]);
+    for token in queries.iter().filter_map(|(_, token)| *token).collect::<BTreeSet<_>>() {
+        match evm.tokens.get(&token) {
+            Some(described) => _ = tokens.insert(token, described),
+            None => unknown.push(token),
+        }
+    }
     let mut calls = vec![("eth_blockNumber", json!([]))];
     calls.extend(queries.iter().map(|query| balance_call(*query, &at)));
-    for token in unknown {
+    for token in &unknown {
         calls.extend(
             ["decimals()", "symbol()"].map(|name| ("eth_call", EthCall::new(*token, selector(name)).params(&at))),
         );
@@ -146,17 +136,16 @@ async fn ask(session: &Session, queries: &[Query], unknown: &[Address], block: O
             (Some(_), Err(error)) => return Err(error),
         });
     }
-    let mut described = vec![];
     for token in unknown {
         let [decimals, symbol] =
             [next(), next()].map(|answer| answer.ok().and_then(|answer| decode::<Bytes>(&answer).ok()));
         let decimals = decimals.and_then(|bytes| U256::decode(bytes).ok()).and_then(|number| u8::try_from(number).ok());
         if let Some(decimals) = decimals {
             let symbol = symbol.and_then(|bytes| readable_symbol(&bytes)).unwrap_or_else(|| "?".to_owned());
-            described.push((*token, Described { decimals, symbol }));
+            tokens.insert(token, Described { decimals, symbol });
         }
     }
-    Ok(Found { block: block.unwrap_or(head), units, described })
+    Ok(Found { block: block.unwrap_or(head), units, tokens })
 }
 
 fn balance_call((owner, token): Query, at: &str) -> (&'static str, Value) {

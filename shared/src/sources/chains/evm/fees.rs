@@ -1,4 +1,5 @@
-//! What a transaction would cost: gas as the node estimates it, prices from what the last blocks paid.
+//! What a transaction would cost: gas as the node estimates it, prices from what the last blocks paid. What a rollup pays
+//! for its place on the chain below comes on top: it is known once the transaction is in a block.
 
 use ethers::types::{Bytes, U256};
 use serde_json::{Value, json};
@@ -55,13 +56,9 @@ async fn ask(session: Session, call: &Value) -> Result<(U256, [Price; 3]), RpcEr
         ("eth_feeHistory", json!([BLOCKS, "latest", PERCENTILES])),
     ];
     let [gas, price, history] = take(session.batch(&calls).await?)?;
-    let history = match history {
-        Ok(history) => Some(decode::<FeeHistory>(&history)?),
-        Err(RpcError::Answer(_) | RpcError::Unsupported(_)) => None,
-        Err(error) => return Err(error),
-    };
-    let suggested: U256 = decode(&*price?)?;
-    Ok((decode(&*gas?)?, prices(history.as_ref(), suggested)))
+    // Not every chain has a history of fees, nor one that can be read.
+    let history = history.ok().and_then(|history| decode::<FeeHistory>(&history).ok());
+    Ok((decode(&*gas?)?, prices(history.as_ref(), decode(&*price?)?)))
 }
 
 /// Three prices, from what the last blocks paid; without a base fee, from what the node suggests.
@@ -75,7 +72,9 @@ fn prices(history: Option<&FeeHistory>, suggested: U256) -> [Price; 3] {
     };
     let mut levels = [0, 1, 2].map(|level| {
         let (numerator, denominator) = ROOM[level];
-        let priority = median(rewards(history, level)).unwrap_or_default();
+        // Where nobody has paid anything, what the node adds to the base fee. Nodes take nothing for nothing.
+        let priority = median(rewards(history, level)).unwrap_or_else(|| suggested.saturating_sub(*base));
+        let priority = priority.max(U256::one());
         (share(*base, numerator, denominator).saturating_add(priority), priority)
     });
     // Of blocks with few transactions the percentiles may cross.
@@ -120,6 +119,12 @@ mod tests {
     fn empty_blocks_say_nothing_of_what_is_paid() {
         let history = history(&[8, 8, 8, 8], &[0.0, 0.5, 0.0], &[[99, 99, 99], [3, 4, 5], [99, 99, 99]]);
         assert_eq!(numbers(prices(Some(&history), 7.into())), [(12, 3), (15, 4), (21, 5)]);
+    }
+
+    #[test]
+    fn where_nobody_pays_a_node_takes_nothing_for_nothing() {
+        assert_eq!(numbers(prices(Some(&history(&[8, 8], &[0.5], &[[0, 0, 0]])), 9.into()))[1], (12, 1));
+        assert_eq!(numbers(prices(Some(&history(&[8, 8], &[0.0], &[[9, 9, 9]])), 10.into()))[1], (13, 2));
     }
 
     #[test]

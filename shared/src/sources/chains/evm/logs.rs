@@ -1,6 +1,7 @@
 //! Logs, stretch by stretch, of blocks that are deep enough to stay; and what to do where they do not stay all the same.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ethers::types::U64;
 use serde_json::{Value, json};
@@ -17,30 +18,31 @@ use crate::sources::chains::rpc::{RpcError, Session, decode};
 /// Blocks that are read at once, at first and at most.
 const RANGE: u64 = 2_000;
 const LONGEST_RANGE: u64 = 10_000;
+/// Headers that are asked for at once.
+const HEADERS: usize = 32;
 /// How often it is begun again, where the chain changes while it is read.
 const ATTEMPTS: u32 = 4;
 
-/// How many blocks the nodes of a chain let one read at once, as far as that is known: less where one refused.
-pub(super) struct Range(AtomicU64);
+/// How many blocks of each filter the nodes of a chain let one read at once, as far as that is known: fewer where they
+/// refused, or hold much.
+#[derive(Default)]
+pub(super) struct Ranges(Mutex<HashMap<String, u64>>);
 
-impl Default for Range {
-    fn default() -> Self {
-        Self(AtomicU64::new(RANGE))
-    }
-}
-
-impl Range {
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+impl Ranges {
+    fn get(&self, filter: &EventFilter) -> u64 {
+        self.lock().get(&filter.name).copied().unwrap_or(RANGE)
     }
 
-    fn went_well(&self, blocks: u64) {
-        let wider = (blocks + blocks / 4 + 1).min(LONGEST_RANGE);
-        self.0.fetch_max(wider, Ordering::Relaxed);
+    /// So many were not too many: a few more the next time.
+    fn went_well(&self, filter: &EventFilter, blocks: u64, shortened: bool) {
+        let mut ranges = self.lock();
+        let known = ranges.entry(filter.name.clone()).or_insert(RANGE);
+        let more = (blocks + blocks / 4 + 1).min(LONGEST_RANGE);
+        *known = if shortened { blocks } else { more.max(*known) };
     }
 
-    fn was_too_long(&self, blocks: u64) {
-        self.0.store((blocks / 2).max(1), Ordering::Relaxed);
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,7 +50,7 @@ impl Range {
 pub(super) async fn events_after(evm: &Evm, filter: &EventFilter, trail: &Trail) -> Result<Scan, ChainError> {
     check(filter)?;
     // Each step of it goes to the same node: another one may know another fork.
-    let scan = evm.nodes.run(|session| async move {
+    let scan = evm.nodes.run_long(|session| async move {
         for _ in 0..ATTEMPTS {
             match read(evm, &session, filter, trail).await? {
                 Some(scan) => return Ok(scan),
@@ -118,12 +120,17 @@ async fn start(
     if header(session, last.number).await?.hash == last.hash {
         return Ok(Some(after(last)));
     }
-    let calls: Vec<_> = trail.blocks.iter().map(|block| block_at(block.number)).collect();
     let mut agreed = None;
-    for (answer, block) in session.batch(&calls).await?.into_iter().zip(&trail.blocks) {
-        let header: Option<Header> = decode(&*answer?)?;
-        if header.is_some_and(|header| header.block() == *block) {
-            agreed = Some(after(block));
+    for known in trail.blocks.rchunks(HEADERS) {
+        let calls: Vec<_> = known.iter().map(|block| block_at(block.number)).collect();
+        for (answer, block) in session.batch(&calls).await?.into_iter().zip(known) {
+            let header: Option<Header> = decode(&*answer?)?;
+            if header.is_some_and(|header| header.block() == *block) {
+                agreed = Some(after(block));
+            }
+        }
+        if agreed.is_some() {
+            break;
         }
     }
     let oldest = trail.blocks.first().map_or(last.number, |block| block.number);
@@ -145,7 +152,8 @@ async fn stretch(
     start: &Start,
     settled: u64,
 ) -> Result<Option<(u64, Block, Vec<Log>)>, RpcError> {
-    let mut blocks = if start.newest_only { 1 } else { evm.range.get() };
+    let mut blocks = if start.newest_only { 1 } else { evm.ranges.get(filter) };
+    let mut shortened = false;
     loop {
         let to = settled.min(start.from.saturating_add(blocks - 1));
         blocks = to - start.from + 1;
@@ -153,9 +161,8 @@ async fn stretch(
         let calls = [block_at(start.from), block_at(to), logs_of(filter, start.from, to), block_at(to)];
         let [first, before, logs, after] = match session.batch(&calls).await {
             Ok(outcomes) => take(outcomes)?,
-            Err(RpcError::Source(SourceError::Malformed(_) | SourceError::TimedOut(_))) if blocks > 1 => {
-                evm.range.was_too_long(blocks);
-                blocks = evm.range.get();
+            Err(RpcError::Source(SourceError::TooLong(_) | SourceError::TimedOut(_))) if blocks > 1 => {
+                (blocks, shortened) = (blocks / 2, true);
                 continue;
             }
             Err(error) => return Err(error),
@@ -165,10 +172,11 @@ async fn stretch(
             // Nodes say in many words that it is too much.
             Err(RpcError::Answer(error)) if blocks > 1 => {
                 tracing::debug!(chain = evm.chain.name, blocks, %error, "a node does not give so many blocks' logs at once");
-                evm.range.was_too_long(blocks);
-                blocks = evm.range.get();
+                (blocks, shortened) = (blocks / 2, true);
                 continue;
             }
+            // If not even one, then it is not for how much it is: another node may have them.
+            Err(RpcError::Answer(error)) => return Err(SourceError::Unavailable(error.message).into()),
             Err(error) => return Err(error),
         };
         let [first, before, after] = [first?, before?, after?].map(|header| decode::<Option<Header>>(&header));
@@ -177,7 +185,7 @@ async fn stretch(
         if before.hash != after.hash || !parent_fits {
             return Ok(None);
         }
-        evm.range.went_well(blocks);
+        evm.ranges.went_well(filter, blocks, shortened);
         return Ok(Some((to, after.block(), logs)));
     }
 }

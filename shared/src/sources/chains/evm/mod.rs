@@ -23,8 +23,8 @@ use futures_util::stream::BoxStream;
 use reqwest::Url;
 use serde_json::json;
 
-use self::balances::Tokens;
-use self::logs::Range;
+use self::balances::{Tokens, no_tokens};
+use self::logs::Ranges;
 use self::protocol::Header;
 use self::socket::Sockets;
 use super::follow::follow;
@@ -38,7 +38,7 @@ use crate::domain::watch::{EventFilter, Scan, Trail};
 use crate::platform::BoxFuture;
 
 pub(crate) use client::{EthCall, EvmClient, Revert};
-pub(crate) use known::chain as known_chain;
+pub(crate) use known::{chain as known_chain, max_lag};
 pub(crate) use protocol::Ethereum;
 
 /// An EVM chain.
@@ -49,14 +49,14 @@ pub(crate) struct Evm {
     /// Websockets, for who listens.
     sockets: Vec<Url>,
     tokens: Tokens,
-    range: Range,
+    ranges: Ranges,
 }
 
 impl Evm {
     /// `chain`, through `nodes`. Its id is that of an EVM chain.
     pub(crate) fn new(chain: Chain, nodes: Arc<Nodes>, sockets: Vec<Url>) -> Self {
         let number = chain.id.evm_number().unwrap_or_default();
-        Self { chain, number, nodes, sockets, tokens: Tokens::default(), range: Range::default() }
+        Self { chain, number, nodes, sockets, tokens: no_tokens(), ranges: Ranges::default() }
     }
 
     /// So much of the chain's own coin.
@@ -96,6 +96,10 @@ impl ChainAdapter for Evm {
 
     fn send_transaction<'a>(&'a self, signed: &'a SignedTransaction) -> BoxFuture<'a, Result<(), ChainError>> {
         Box::pin(transactions::send(self, signed))
+    }
+
+    fn may_still_come<'a>(&'a self, from: &'a str, nonce: Option<u64>) -> BoxFuture<'a, Result<bool, ChainError>> {
+        Box::pin(transactions::may_still_come(self, from, nonce))
     }
 
     fn events_after<'a>(

@@ -12,8 +12,12 @@ use super::address::checksummed;
 use super::protocol::hex;
 use crate::sources::chains::{ChainError, SignedTransaction};
 
-/// Longer ones are not even read: six blobs with their proofs fit.
-pub(super) const LONGEST: usize = 1024 * 1024;
+/// Longer ones are not even read: in hexadecimal, a request has no room for more. Two blobs with their proofs fit.
+pub(super) const LONGEST: usize = 400 * 1024;
+/// Half of the order of the curve. Of each signature there are two, with `s` above and below it; only the lower one is
+/// valid (EIP-2), or anybody could give a transaction a second hash.
+const HALF_ORDER: U256 =
+    U256([0xdfe9_2f46_681b_20a0, 0x5d57_6e73_57a4_501d, 0xffff_ffff_ffff_ffff, 0x7fff_ffff_ffff_ffff]);
 
 /// Reads a signed transaction of chain `chain`.
 ///
@@ -84,6 +88,9 @@ fn known_type(bytes: &[u8]) -> Result<Read, ChainError> {
     let (_, s) = signature_words(&list, length)?;
     if s.is_zero() {
         return Err(unsigned());
+    }
+    if !legacy && list.val_at::<u64>(length - 3).map_err(malformed)? > 1 {
+        return Err(malformed("its signature's parity is neither 0 nor 1"));
     }
     let (typed, signature) = TypedTransaction::decode_signed(&Rlp::new(bytes)).map_err(malformed)?;
     // Before EIP-155 the signature says nothing of a chain.
@@ -159,5 +166,10 @@ fn exact_length(list: &Rlp<'_>) -> Result<usize, ChainError> {
 }
 
 fn signature_words(list: &Rlp<'_>, length: usize) -> Result<(U256, U256), ChainError> {
-    Ok((list.val_at(length - 2).map_err(malformed)?, list.val_at(length - 1).map_err(malformed)?))
+    let (r, s): (U256, U256) =
+        (list.val_at(length - 2).map_err(malformed)?, list.val_at(length - 1).map_err(malformed)?);
+    if s > HALF_ORDER {
+        return Err(malformed("its signature has a high s (EIP-2)"));
+    }
+    Ok((r, s))
 }

@@ -154,6 +154,24 @@ fn a_changed_transaction_has_another_sender_or_none() {
 }
 
 #[test]
+fn a_transaction_has_one_signature_and_so_one_hash() {
+    let order = U256::from_big_endian(&hex("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"));
+    for transaction in known() {
+        let mut signature = sign(transaction.sighash().0, 0);
+        signature.s = order - signature.s;
+        signature.v = match transaction {
+            TypedTransaction::Legacy(_) => 35 + CHAIN * 2 + 1 - signature.v,
+            _ => 1 - signature.v,
+        };
+        assert!(refused(&transaction.rlp_signed(&signature)).contains("high s"));
+    }
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
+#[test]
 fn garbage_is_refused_whatever_it_is() {
     for bytes in [
         &[][..],

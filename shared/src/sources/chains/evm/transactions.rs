@@ -1,6 +1,7 @@
 //! Transactions: what became of one, and handing one in.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use chrono::DateTime;
 use ethers::types::{Bytes, H256, U64, U256};
@@ -42,7 +43,7 @@ async fn ask(evm: &Evm, session: Session, hash: H256) -> Result<Option<ChainTran
         ("eth_blockNumber", json!([])),
     ];
     let [transaction, receipt, head] = take(session.batch(&calls).await?)?;
-    let Some(transaction) = decode::<Option<Transaction>>(&*transaction?)? else { return Ok(None) };
+    let Some(transaction) = decode::<Option<Transaction>>(&*transaction.map_err(no_verdict)?)? else { return Ok(None) };
     let receipt = match receipt {
         Ok(receipt) => decode::<Option<Receipt>>(&receipt)?,
         // Some nodes have no receipt of what waits, and say so with an error.
@@ -100,35 +101,107 @@ fn fee(receipt: &Receipt) -> Option<U256> {
     gas.checked_add(blobs)?.checked_add(receipt.l1_fee.unwrap_or_default())
 }
 
-/// Hands a transaction in. Nonce and sending go to the same node: another one may know less of the sender.
+/// Hands a transaction in. Nonce and sending go to the same node: another one may know less of the sender. What one node
+/// does not take, another may: it is refused where all did, and none may have taken it without saying so.
 pub(super) async fn send(evm: &Evm, signed: &SignedTransaction) -> Result<(), ChainError> {
     let hash = parse_hash(&signed.hash)?;
-    let sent = evm.nodes.run(|session| async move {
-        let calls = [("eth_getTransactionCount", json!([signed.from, "latest"])), known(hash)];
-        let [count, before] = take(session.batch(&calls).await?)?;
-        if !decode::<Value>(&*before?)?.is_null() {
-            return Ok(());
-        }
-        let next = decode::<U64>(&*count?)?.as_u64();
-        if signed.nonce.is_some_and(|nonce| nonce < next) {
-            let nonce = signed.nonce.unwrap_or_default();
-            let problem = format!("its nonce {nonce} was used by another transaction: the next one is {next}");
-            return Err(RpcError::Answer(ErrorObject { code: -32000, message: problem, data: None }));
-        }
-        let raw = Bytes::from(signed.bytes.clone());
-        match session.call::<H256>("eth_sendRawTransaction", json!([raw])).await {
-            Ok(told) if told == hash => Ok(()),
-            Ok(told) => Err(SourceError::Malformed(format!("it calls the transaction {told:?}")).into()),
-            Err(RpcError::Answer(error)) if says_known(&error.message) => Ok(()),
-            Err(error @ RpcError::Answer(_)) => {
-                // It may have been taken, and mined, in the meantime.
-                let [after] = take(session.batch(&[known(hash)]).await?)?;
-                if decode::<Value>(&*after?)?.is_null() { Err(error) } else { Ok(()) }
+    let (doubtful, refusal) = (AtomicBool::new(false), Mutex::new(None));
+    let (doubt, refused) = (&doubtful, &refusal);
+    let sent = evm.nodes.run_long(|session| async move {
+        match hand_over(&session, signed, hash, doubt).await {
+            Err(RpcError::Answer(error)) => {
+                let words = error.message.clone();
+                refused.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(words);
+                Err(SourceError::Unavailable(error.message).into())
             }
-            Err(error) => Err(error),
+            outcome => outcome,
         }
     });
-    sent.await.map_err(|error| evm.nodes.error(error))
+    let refusal = match sent.await {
+        Ok(()) => return Ok(()),
+        Err(error) => (error, refusal.into_inner().unwrap_or_else(PoisonError::into_inner)),
+    };
+    match refusal {
+        (_, Some(words)) if !doubtful.load(Ordering::Relaxed) => Err(ChainError::Refused(words)),
+        (error, _) => Err(evm.nodes.error(error)),
+    }
+}
+
+async fn hand_over(
+    session: &Session,
+    signed: &SignedTransaction,
+    hash: H256,
+    doubtful: &AtomicBool,
+) -> Result<(), RpcError> {
+    if let Some(refusal) = judged(session, signed, hash).await? {
+        return refusal;
+    }
+    let raw = Bytes::from(signed.bytes.clone());
+    match session.call::<H256>("eth_sendRawTransaction", json!([raw])).await {
+        Ok(told) if told == hash => Ok(()),
+        Ok(told) => Err(SourceError::Malformed(format!("it calls the transaction {told:?}")).into()),
+        Err(RpcError::Answer(error)) if says_known(&error.message) => Ok(()),
+        Err(RpcError::Answer(error)) => {
+            // It may have been taken, and mined, in the meantime.
+            if is_known(session, hash).await? { Ok(()) } else { Err(RpcError::Answer(error)) }
+        }
+        Err(error) => {
+            // Left alone or not let through, it was not sent; otherwise it may have been.
+            let not_sent = matches!(
+                error,
+                RpcError::Unsupported(_)
+                    | RpcError::Source(SourceError::CircuitOpen { .. } | SourceError::RateLimited { .. })
+            );
+            doubtful.fetch_or(!not_sent, Ordering::Relaxed);
+            Err(error)
+        }
+    }
+}
+
+/// What a node that has not been sent anything yet says of it: that it is there already, or that its nonce is used up.
+async fn judged(
+    session: &Session,
+    signed: &SignedTransaction,
+    hash: H256,
+) -> Result<Option<Result<(), RpcError>>, RpcError> {
+    let calls = [known(hash), ("eth_getTransactionCount", json!([signed.from, "latest"]))];
+    let [before, count] = take(session.batch(&calls).await?)?;
+    if !decode::<Value>(&*before.map_err(no_verdict)?)?.is_null() {
+        return Ok(Some(Ok(())));
+    }
+    let next = decode::<U64>(&*count.map_err(no_verdict)?)?.as_u64();
+    let Some(nonce) = signed.nonce.filter(|nonce| *nonce < next) else { return Ok(None) };
+    // Asked again: between the two it may have been mined.
+    if is_known(session, hash).await? {
+        return Ok(Some(Ok(())));
+    }
+    let message = format!("its nonce {nonce} was used by another transaction: the next one is {next}");
+    Ok(Some(Err(RpcError::Answer(ErrorObject { code: -32000, message, data: None }))))
+}
+
+async fn is_known(session: &Session, hash: H256) -> Result<bool, RpcError> {
+    let (method, params) = known(hash);
+    Ok(!session.call::<Value>(method, params).await.map_err(no_verdict)?.is_null())
+}
+
+/// That a look-up fails says nothing of the transaction.
+fn no_verdict(error: RpcError) -> RpcError {
+    match error {
+        RpcError::Answer(error) => SourceError::Unavailable(error.message).into(),
+        other => other,
+    }
+}
+
+/// Whether a transaction may still come into a block: its nonce is not used up, as far as is settled.
+pub(super) async fn may_still_come(evm: &Evm, from: &str, nonce: Option<u64>) -> Result<bool, ChainError> {
+    let Some(nonce) = nonce else { return Ok(true) };
+    let confirmations = evm.chain.confirmations;
+    let used = evm.nodes.read(|session| async move {
+        let head = session.call::<U64>("eth_blockNumber", json!([])).await?.as_u64();
+        let settled = U64::from(head.saturating_sub(confirmations));
+        Ok(session.call::<U64>("eth_getTransactionCount", json!([from, settled])).await?.as_u64())
+    });
+    Ok(used.await.map_err(|error| evm.nodes.error(error))? <= nonce)
 }
 
 fn known(hash: H256) -> (&'static str, Value) {

@@ -22,6 +22,15 @@ pub(crate) type Answer = Result<Value, Value>;
 pub(crate) struct FakeNode {
     pub(crate) url: Url,
     asked: Arc<Mutex<Vec<Vec<Call>>>>,
+    manners: Arc<Mutex<Manners>>,
+}
+
+/// How it misbehaves.
+#[derive(Clone, Default)]
+struct Manners {
+    refuses_batches: bool,
+    /// It never answers this method.
+    silent: Option<&'static str>,
 }
 
 /// A call that was made: the method and its parameters.
@@ -33,13 +42,28 @@ impl FakeNode {
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let asked = Arc::new(Mutex::new(vec![]));
         let (answer, seen) = (Arc::new(answer), Arc::clone(&asked));
+        let manners = Arc::<Mutex<Manners>>::default();
+        let known = Arc::clone(&manners);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
-                tokio::spawn(async move { serve(stream, &*answer, &seen).await });
+                let manners = known.lock().unwrap().clone();
+                tokio::spawn(async move { serve(stream, &*answer, &seen, &manners).await });
             }
         });
-        Self { url, asked }
+        Self { url, asked, manners }
+    }
+
+    /// The same, which answers no batch.
+    pub(crate) fn without_batches(self) -> Self {
+        self.manners.lock().unwrap().refuses_batches = true;
+        self
+    }
+
+    /// The same, which never answers `method`.
+    pub(crate) fn slow_to(self, method: &'static str) -> Self {
+        self.manners.lock().unwrap().silent = Some(method);
+        self
     }
 
     /// The requests so far, each with its calls.
@@ -73,6 +97,7 @@ async fn serve(
     mut stream: TcpStream,
     answer: &(impl Fn(&str, &Value) -> Answer + ?Sized),
     seen: &Mutex<Vec<Vec<Call>>>,
+    manners: &Manners,
 ) {
     let Some(body) = body(&mut stream).await else { return };
     let one = |call: &Value| {
@@ -85,18 +110,32 @@ async fn serve(
     };
     let text = match serde_json::from_slice(&body).unwrap() {
         Value::Array(calls) => {
+            if manners.refuses_batches {
+                let calls = calls.iter().map(|call| (call["method"].to_string(), call["params"].clone()));
+                seen.lock().unwrap().push(calls.collect());
+                let refusal =
+                    json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32600, "message": "no batches" } });
+                return write(&mut stream, &refusal.to_string()).await;
+            }
             let (calls, responses): (Vec<_>, Vec<_>) = calls.iter().map(one).unzip();
             seen.lock().unwrap().push(calls);
             Value::Array(responses).to_string()
         }
         call => {
+            if manners.silent.is_some_and(|method| call["method"] == method) {
+                return std::future::pending().await;
+            }
             let (call, response) = one(&call);
             seen.lock().unwrap().push(vec![call]);
             response.to_string()
         }
     };
+    write(&mut stream, &text).await;
+}
+
+async fn write(stream: &mut TcpStream, text: &str) {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", text.len());
-    let _ = stream.write_all((head + &text).as_bytes()).await;
+    let _ = stream.write_all((head + text).as_bytes()).await;
 }
 
 /// What was posted.

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use futures_util::future::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use reqwest::Url;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::endpoint::{Endpoint, Session};
 use super::message::RpcError;
@@ -41,16 +40,18 @@ pub(crate) struct Patience {
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { deadline: Duration::from_secs(8), max_lag: 5, probe_every: TimeDelta::seconds(10), quorum: 1 }
+        Self { deadline: Duration::from_secs(10), max_lag: 5, probe_every: TimeDelta::seconds(10), quorum: 1 }
     }
 }
 
-/// What a node said longer ago says nothing of how far the chain is.
-const HEAD_HOLDS: TimeDelta = TimeDelta::seconds(60);
-/// Once one node has told, how long is waited for the others.
+/// Once one node has told, or where one is known to be good, how long is waited for the others.
 const PROBE_GRACE: Duration = Duration::from_millis(150);
 /// Nobody is waited for longer, before the second best is asked too; and nobody less.
 const HEDGE: (f64, f64) = (100.0, 1000.0);
+/// For what takes many requests: less than a round of the watcher.
+const LONG: Duration = Duration::from_secs(18);
+/// Nodes that told so shortly after one another are compared.
+const TOGETHER: TimeDelta = TimeDelta::seconds(2);
 
 /// The nodes of a chain.
 pub(crate) struct Nodes {
@@ -109,7 +110,18 @@ impl Nodes {
         &self,
         operation: impl Fn(Session) -> F,
     ) -> Result<T, RpcError> {
-        self.race(operation, None).await
+        self.race(operation, None, self.patience.deadline).await
+    }
+
+    /// The same for what takes many requests.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub(crate) async fn run_long<T, F: Future<Output = Result<T, RpcError>>>(
+        &self,
+        operation: impl Fn(Session) -> F,
+    ) -> Result<T, RpcError> {
+        self.race(operation, None, LONG).await
     }
 
     /// The same for what only reads: where the best node is slower than it usually is, the next is asked as well.
@@ -120,15 +132,16 @@ impl Nodes {
         &self,
         operation: impl Fn(Session) -> F,
     ) -> Result<T, RpcError> {
-        self.race(operation, Some(HEDGE)).await
+        self.race(operation, Some(HEDGE), self.patience.deadline).await
     }
 
     async fn race<T, F: Future<Output = Result<T, RpcError>>>(
         &self,
         operation: impl Fn(Session) -> F,
         hedge: Option<(f64, f64)>,
+        limit: Duration,
     ) -> Result<T, RpcError> {
-        let deadline = Instant::now() + self.patience.deadline;
+        let deadline = Instant::now() + limit;
         let whole = async {
             let mut waiting = self.candidates().await?.into_iter();
             let mut under_way = FuturesUnordered::new();
@@ -157,7 +170,7 @@ impl Nodes {
                 }
             }
         };
-        timeout_at(deadline, whole).await.unwrap_or_else(|_| Err(SourceError::TimedOut(self.patience.deadline).into()))
+        timeout_at(deadline, whole).await.unwrap_or_else(|_| Err(SourceError::TimedOut(limit).into()))
     }
 
     /// Carries out `operation` on one node, which has said by then that it serves the chain.
@@ -169,7 +182,7 @@ impl Nodes {
         let session = Session(endpoint);
         if session.0.vitals().chain.is_none() {
             self.probe_one(&session).await?;
-            if let Some(reason) = self.left_out(&session.0, None) {
+            if let Some(reason) = self.left_out(&session.0) {
                 return Err(SourceError::Unavailable(reason).into());
             }
         }
@@ -196,7 +209,7 @@ impl Nodes {
                         Some((_, votes)) => *votes += 1,
                         None => answers.push((answer, 1)),
                     },
-                    Err(error @ RpcError::Answer(_)) => return Err(error),
+                    // One that refuses is not believed alone, either.
                     Err(error) => failure = Some(error),
                 }
                 if let Some(place) = answers.iter().position(|(_, votes)| *votes >= quorum) {
@@ -218,6 +231,7 @@ impl Nodes {
     }
 
     /// The newest block that the nodes that would be asked are sure to know.
+    #[cfg(feature = "evm")]
     pub(crate) async fn common_head(&self) -> Result<u64, RpcError> {
         let candidates = self.candidates().await?;
         let known = candidates.iter().filter_map(|endpoint| endpoint.vitals().head.map(|(head, _)| head));
@@ -226,85 +240,78 @@ impl Nodes {
 
     /// What is known of the nodes.
     pub(crate) fn health(&self) -> Vec<EndpointHealth> {
-        let newest = self.newest_head();
-        self.endpoints.iter().map(|endpoint| endpoint.health(self.left_out(endpoint, newest))).collect()
+        self.endpoints.iter().map(|endpoint| endpoint.health(self.left_out(endpoint))).collect()
     }
 
     /// Those that may be asked, the best first.
     async fn candidates(&self) -> Result<Vec<Arc<Endpoint>>, RpcError> {
         self.probe().await;
-        let newest = self.newest_head();
         let mut candidates: Vec<_> =
-            self.endpoints.iter().filter(|endpoint| self.left_out(endpoint, newest).is_none()).cloned().collect();
-        candidates.sort_by(|one, other| {
-            let rank = |endpoint: &Endpoint| (endpoint.pause().is_some(), endpoint.score());
-            rank(one).partial_cmp(&rank(other)).unwrap_or(std::cmp::Ordering::Equal)
-        });
+            self.endpoints.iter().filter(|endpoint| self.left_out(endpoint).is_none()).cloned().collect();
+        candidates.sort_by(|one, other| one.score().total_cmp(&other.score()));
         if candidates.is_empty() { Err(self.nobody()) } else { Ok(candidates) }
     }
 
     /// Why nobody can be asked.
     fn nobody(&self) -> RpcError {
-        let newest = self.newest_head();
-        let reason = self.endpoints.iter().find_map(|endpoint| self.left_out(endpoint, newest));
+        let reason = self.endpoints.iter().find_map(|endpoint| self.left_out(endpoint));
         SourceError::Unavailable(reason.unwrap_or_else(|| "no node answers".to_owned())).into()
     }
 
     /// Why a node is not to be asked, whatever its circuit says.
-    fn left_out(&self, endpoint: &Endpoint, newest: Option<u64>) -> Option<String> {
+    fn left_out(&self, endpoint: &Endpoint) -> Option<String> {
         let vitals = endpoint.vitals();
         if let Some(chain) = vitals.chain.as_ref().filter(|chain| **chain != self.chain) {
-            return Some(format!("{} serves {chain}, not {}", endpoint.name, self.chain));
+            return Some(format!("a node serves {chain}, not {}", self.chain));
         }
-        let (head, newest) = (vitals.head?.0, newest?);
-        let lag = newest.saturating_sub(head);
-        (lag > self.patience.max_lag).then(|| format!("{} is {lag} blocks behind", endpoint.name))
-    }
-
-    /// The newest block that a node of this chain told of lately.
-    fn newest_head(&self) -> Option<u64> {
-        let since = self.clock.now() - HEAD_HOLDS;
-        let recent = |endpoint: &Arc<Endpoint>| {
-            let vitals = endpoint.vitals();
-            let ours = vitals.chain.as_ref() == Some(&self.chain);
-            vitals.head.filter(|(_, at)| ours && *at >= since).map(|(head, _)| head)
-        };
-        self.endpoints.iter().filter_map(recent).max()
+        (vitals.lag > self.patience.max_lag).then(|| format!("a node is {} blocks behind", vitals.lag))
     }
 
     /// Asks nodes which chain they serve and how far they are: each before its first use, and again now and then where
-    /// there are others to compare it with.
+    /// there are others to compare it with. Nobody who is not needed is waited for longer than [`PROBE_GRACE`].
     async fn probe(&self) {
         let now = self.clock.now();
+        let several = self.endpoints.len() > 1;
         let due = |endpoint: &&Arc<Endpoint>| {
             let vitals = endpoint.vitals();
-            match vitals.probed_at {
-                None => true,
-                // A second try of one that never told which chain it serves.
-                Some(at) if vitals.chain.is_none() => now - at >= TimeDelta::seconds(1),
-                Some(at) => self.endpoints.len() > 1 && now - at >= self.patience.probe_every,
-            }
+            let again = several || vitals.chain.is_none();
+            vitals.probed_at.is_none_or(|at| again && now - at >= self.patience.probe_every)
         };
         let due: Vec<_> = self.endpoints.iter().filter(due).cloned().collect();
-        let mut probes: FuturesUnordered<_> = due
-            .into_iter()
-            .map(|endpoint| async move { self.probe_one(&Session(endpoint)).await.is_ok() }.boxed())
-            .collect();
-        let mut until = None;
+        let mut probes: FuturesUnordered<_> =
+            due.into_iter().map(|endpoint| async move { self.probe_one(&Session(endpoint)).await.is_ok() }).collect();
+        let known = |endpoint: &Arc<Endpoint>| {
+            endpoint.vitals().chain.is_some() && endpoint.is_closed() && self.left_out(endpoint).is_none()
+        };
+        let grace = || Some(Instant::now() + PROBE_GRACE);
+        let mut until = if self.endpoints.iter().any(known) { grace() } else { None };
         loop {
-            let next = async {
-                match until {
-                    None => probes.next().await,
-                    Some(until) => {
-                        tokio::select! { biased; next = probes.next() => next, () = sleep_until(until) => None }
-                    }
-                }
+            let next = match until {
+                None => probes.next().await,
+                Some(until) => timeout_at(until, probes.next()).await.unwrap_or(None),
             };
-            match next.await {
+            match next {
                 None => break,
-                Some(true) => until = until.or(Some(Instant::now() + PROBE_GRACE)),
+                Some(true) => until = until.or_else(grace),
                 Some(false) => {}
             }
+        }
+        self.compare();
+    }
+
+    /// Says of each node that told lately how far it is behind the others that told at about the same time. Of others it
+    /// stays as it was said: an old number says nothing of how far a node is now.
+    fn compare(&self) {
+        let told = |endpoint: &Arc<Endpoint>| {
+            let vitals = endpoint.vitals();
+            vitals.head.filter(|_| vitals.chain.as_ref() == Some(&self.chain))
+        };
+        let told: Vec<_> = self.endpoints.iter().filter_map(|endpoint| Some((endpoint, told(endpoint)?))).collect();
+        let Some(last) = told.iter().map(|(_, (_, at))| *at).max() else { return };
+        let recent = told.iter().filter(|(_, (_, at))| last - *at <= TOGETHER);
+        let newest = recent.clone().map(|(_, (head, _))| *head).max().unwrap_or_default();
+        for (endpoint, (head, _)) in recent {
+            endpoint.vitals().lag = newest.saturating_sub(*head);
         }
     }
 

@@ -46,7 +46,7 @@ pub(super) async fn events_after(solana: &Solana, filter: &EventFilter, trail: &
         };
         List { client: &client, account, begin, head }.scan().await
     };
-    solana.nodes.run(scan).await.map_err(|error| solana.error(error))
+    solana.nodes.run_long(scan).await.map_err(|error| solana.error(error))
 }
 
 /// The first slot that was not read, and the last signature that was, where there is one.

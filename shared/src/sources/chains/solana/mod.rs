@@ -95,6 +95,11 @@ impl ChainAdapter for Solana {
         Box::pin(send::send(self, signed))
     }
 
+    /// Its blockhash holds for a minute or two; who asks has waited longer.
+    fn may_still_come<'a>(&'a self, _from: &'a str, _nonce: Option<u64>) -> BoxFuture<'a, Result<bool, ChainError>> {
+        Box::pin(std::future::ready(Ok(false)))
+    }
+
     fn events_after<'a>(
         &'a self,
         filter: &'a EventFilter,

@@ -11,6 +11,7 @@ use solana_client::rpc_response::{RpcSimulateTransactionResult, TransactionError
 
 use super::Solana;
 use super::sender::{client, from_client};
+use super::transactions::has_landed;
 use crate::sources::SourceError;
 use crate::sources::chains::rpc::{ErrorObject, RpcError, Session};
 use crate::sources::chains::{ChainError, SignedTransaction};
@@ -60,14 +61,30 @@ pub(super) async fn send(solana: &Solana, signed: &SignedTransaction) -> Result<
     };
     match solana.nodes.run(hand_over).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(reason)) => Err(ChainError::Refused(reason)),
-        Err(RpcError::Source(SourceError::Unavailable(text)))
-            if text == TOO_OLD && !doubtful.load(Ordering::Relaxed) =>
-        {
-            Err(ChainError::Refused(text))
+        Ok(Err(reason)) => unless_it_landed(solana, signed, &doubtful, reason).await,
+        Err(RpcError::Source(SourceError::Unavailable(text))) if text == TOO_OLD => {
+            unless_it_landed(solana, signed, &doubtful, text).await
         }
         Err(error) => Err(solana.error(error)),
     }
+}
+
+/// It is refused, unless it is on the chain already (a preflight looks at the blockhash first), or a node may have taken
+/// it without saying so.
+async fn unless_it_landed(
+    solana: &Solana,
+    signed: &SignedTransaction,
+    doubtful: &AtomicBool,
+    reason: String,
+) -> Result<(), ChainError> {
+    if has_landed(solana, &signed.hash).await? {
+        return Ok(());
+    }
+    if doubtful.load(Ordering::Relaxed) {
+        let source = SourceError::Unavailable("a node may have taken it without saying so".to_owned());
+        return Err(solana.error(source.into()));
+    }
+    Err(ChainError::Refused(reason))
 }
 
 /// The last line that a program wrote itself; the machine's own say no more than that it failed.

@@ -40,6 +40,19 @@ pub(super) async fn get(solana: &Solana, hash: &str) -> Result<Option<ChainTrans
     }
 }
 
+/// Whether a node has seen the transaction land, whatever came of it.
+pub(super) async fn has_landed(solana: &Solana, hash: &str) -> Result<bool, ChainError> {
+    let history = RpcSignatureStatusConfig { search_transaction_history: true };
+    let call = [(RpcRequest::GetSignatureStatuses, json!([[hash], history]))];
+    let call = &call;
+    let ask = |session: Session| async move {
+        let [status] = take(batch(&session, call).await?)?;
+        let Response { value, .. } = decode::<Response<Vec<Option<Known>>>>(&*status?)?;
+        Ok(value.into_iter().next().flatten().is_some())
+    };
+    solana.nodes.read(ask).await.map_err(|error| solana.error(error))
+}
+
 async fn look_up(solana: &Solana, session: &Session, hash: &str) -> Result<Option<ChainTransaction>, RpcError> {
     let config = RpcTransactionConfig {
         encoding: Some(UiTransactionEncoding::Base64),
@@ -102,11 +115,11 @@ fn described(
     let transfer = transfer(&decoded.message);
     let meta: Option<UiTransactionStatusMeta> = told.transaction.meta;
     let meta = meta.ok_or_else(|| malformed("nothing is told of what became of it"))?;
-    let settled = solana.chain.confirmations.max(1);
+    let enough = solana.chain.confirmations + 1;
     let confirmations = match depth {
-        Some(TransactionConfirmationStatus::Finalized) => settled,
+        Some(TransactionConfirmationStatus::Finalized) => enough,
         // It settles by being finalised, however many slots there are above it.
-        _ => (head.saturating_sub(told.slot) + 1).min(settled.saturating_sub(1)).max(1),
+        _ => (head.saturating_sub(told.slot) + 1).min(enough - 1),
     };
     Ok(ChainTransaction {
         hash: hash.to_owned(),

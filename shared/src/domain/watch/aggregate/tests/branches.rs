@@ -14,6 +14,8 @@ const DEPTH: usize = 50;
 enum Step {
     Grow(Vec<usize>),
     Cut(usize),
+    /// The branch before the last cut wins after all.
+    Return,
     /// Reads on in steps of so many blocks, in pieces of so many events, and dies after so many appends.
     Read {
         step: u64,
@@ -28,6 +30,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => prop::collection::vec(events, 1..9).prop_map(Step::Grow),
         1 => (1..300_usize).prop_map(|quiet| Step::Grow(vec![0; quiet])),
         3 => (1..DEPTH).prop_map(Step::Cut),
+        2 => Just(Step::Return),
         5 => (1..40_u64, 1..60_usize, 0..7_usize).prop_map(|(step, piece, appends)| Step::Read { step, piece, appends }),
     ];
     prop::collection::vec(step, 1..40)
@@ -37,6 +40,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 struct World {
     chain: ModelChain,
     highest: usize,
+    before_cut: Option<ModelChain>,
     history: Vec<WatchEvent>,
 }
 
@@ -48,8 +52,17 @@ impl World {
                 self.highest = self.highest.max(self.chain.len());
             }
             Step::Cut(depth) => {
-                let lowest = (self.highest.saturating_sub(DEPTH)).max(1);
+                let lowest = self.highest.saturating_sub(DEPTH).max(1);
+                self.before_cut = Some(self.chain.clone());
                 self.chain.cut((*depth).min(self.chain.len().saturating_sub(lowest)));
+            }
+            Step::Return => {
+                let lowest = self.highest.saturating_sub(DEPTH);
+                let near = |before: &mut ModelChain| before.common(&self.chain) >= lowest;
+                if let Some(before) = self.before_cut.take_if(near) {
+                    self.before_cut = Some(self.chain.clone());
+                    self.chain.give_way_to(before);
+                }
             }
             Step::Read { step, piece, appends } => self.read(*step, *piece, *appends),
         }
@@ -131,6 +144,6 @@ proptest! {
         let missing = world.highest.saturating_sub(world.chain.len()) + 1;
         world.run(&Step::Grow(vec![1; missing]));
         world.read(30, 50, usize::MAX);
-        prop_assert_eq!(world.live(), world.chain.events());
+        prop_assert!(world.live() == world.chain.events(), "what is live is not what the chain holds");
     }
 }

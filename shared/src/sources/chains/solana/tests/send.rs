@@ -18,7 +18,13 @@ fn preflight(failure: &Value, text: &str) -> Answer {
 }
 
 async fn refusing(answer: impl Fn() -> Answer + Send + Sync + 'static) -> FakeNode {
-    node(move |method, _| if method == "sendTransaction" { answer() } else { unknown(method) }).await
+    node(move |method, _| match method {
+        "sendTransaction" => answer(),
+        "getTransaction" => Ok(Value::Null),
+        "getSignatureStatuses" => at(CONFIRMED, json!([null])),
+        _ => unknown(method),
+    })
+    .await
 }
 
 #[tokio::test]
@@ -50,6 +56,21 @@ async fn a_failed_simulation_is_told_with_its_last_line() {
         text,
         "Error processing Instruction 0: custom program error: 0x1 (Transfer: insufficient lamports 1, need 5)"
     );
+}
+
+#[tokio::test]
+async fn what_landed_is_sent_though_its_blockhash_is_too_old_by_now() {
+    let node = node(|method, _| match method {
+        "sendTransaction" => preflight(&json!("BlockhashNotFound"), "Blockhash not found"),
+        "getTransaction" => Ok(Value::Null),
+        "getSignatureStatuses" => at(
+            CONFIRMED,
+            json!([{ "slot": 900, "confirmations": null, "err": null, "status": { "Ok": null }, "confirmationStatus": "finalized" }]),
+        ),
+        _ => unknown(method),
+    })
+    .await;
+    solana(&[&node], 1).send_transaction(&transaction()).await.unwrap();
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ async fn a_transfer_is_told_whole() {
     let node = knowing(told(&Value::Null), status("finalized")).await;
     let hash = transaction().signatures[0].to_string();
     let found = solana(&[&node], 1).get_transaction(&hash).await.unwrap().unwrap();
-    assert_eq!((found.status, found.confirmations), (TransactionStatus::Succeeded, 32));
+    assert_eq!((found.status, found.confirmations), (TransactionStatus::Succeeded, 33));
     assert_eq!(found.block.unwrap().number, 999_990);
     assert_eq!(found.timestamp.unwrap().timestamp(), 1_750_000_000);
     assert_eq!((found.from, found.to), (address(&key(1)).to_string(), Some(address(&key(2)).to_string())));
