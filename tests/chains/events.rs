@@ -19,7 +19,7 @@ use mcp_core::sources::chains::ChainAdapter;
 use serde_json::{Value, json};
 use support::anvil::{Anvil, AnvilOptions, as_u256, call_data};
 use support::rpc_proxy::RpcProxy;
-use support::uniswap::lone_token;
+use support::uniswap::test_token;
 
 use super::adapters::evm;
 
@@ -43,7 +43,7 @@ impl Ledger {
     async fn of(chain_id: u64) -> Self {
         let anvil = Anvil::start(AnvilOptions { chain_id, ..AnvilOptions::default() }).await;
         let proxy = RpcProxy::before(&anvil.url()).await;
-        let token = lone_token(&anvil, U256::exp10(30)).await;
+        let token = test_token(&anvil, U256::exp10(30)).await;
         let ledger = Self { anvil, proxy, token, chain: ChainId::evm(chain_id) };
         for account in 1..6 {
             ledger.transfer(ledger.anvil.accounts()[account].address, 1_000_000).await;

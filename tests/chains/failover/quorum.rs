@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use support::eventually::eventually;
 use support::rpc_proxy::RpcProxy;
-use support::uniswap::lone_token;
+use support::uniswap::test_token;
 use tokio::time::timeout;
 
 use super::*;
@@ -80,7 +80,7 @@ async fn what_a_token_calls_itself_is_agreed_on_too() {
     let nodes = nodes::<3>().await;
     let mut token = Address::zero();
     for node in &nodes {
-        token = lone_token(&node.anvil, U256::exp10(20)).await;
+        token = test_token(&node.anvil, U256::exp10(20)).await;
     }
     let [address, token] = [nodes[0].anvil.accounts()[0].address, token].map(|it| to_checksum(&it, None));
     // Who lies when the token is first asked about tells no truth of a balance either; who has none of it agrees on that.
