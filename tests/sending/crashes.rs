@@ -12,8 +12,7 @@ use crate::watching::crash_at;
 
 async fn start(scene: &Scene, function: &str, point: Option<&str>) -> Lambda {
     let nodes = format!("anvil={}", scene.provider.url());
-    let variables =
-        [("EVM_RPC_URLS", nodes.as_str()), ("PRICE_SOURCES", "simulated"), ("JWT_SECRET", crate::graphql::SECRET)];
+    let variables = [("EVM_RPC_URLS", nodes.as_str()), ("JWT_SECRET", crate::graphql::SECRET)];
     let crash = point.map(crash_at).unwrap_or_default();
     scene.deployment.start_with(function, &[&variables[..], &crash].concat()).await
 }
@@ -34,6 +33,7 @@ async fn a_request_may_die_anywhere_and_is_made_again() {
         let payment = scene.payment(1, 0, 5).await;
         let graphql = start(&scene, "graphql", Some(point)).await;
         assert!(graphql.dies_of(request(&payment)).await, "{point}: {}", graphql.output());
+        assert!(graphql.output().contains(point), "{point}: {}", graphql.output());
         assert_eq!(scene.on_chain(1).await.as_u64(), u64::from(point == "transaction.sent"), "{point}");
         assert_eq!(scene.history(&hash_of(&payment)).await, ["TransactionSubmitted"], "{point}");
         let graphql = start(&scene, "graphql", None).await;

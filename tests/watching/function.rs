@@ -79,7 +79,8 @@ async fn a_node_that_is_down_is_a_failed_run_that_says_so_and_the_next_one_goes_
     let watcher = scene.watcher().await;
     assert_eq!(watch(&watcher).await["observed"], 2);
     scene.transfers(2).await;
-    for mode in [Mode::Refuse, Mode::Html, Mode::WrongChain(5)] {
+    let other = scene.watcher().await;
+    for (mode, watcher) in [(Mode::Refuse, &watcher), (Mode::Html, &watcher), (Mode::WrongChain(5), &other)] {
         scene.provider.behave(mode).await;
         let error = watcher.invoke(sample("chain-watcher")).await.unwrap_err();
         assert_eq!(error["errorMessage"], "anvil is unavailable", "{mode:?}: {error}");

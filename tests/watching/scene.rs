@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use ethers::abi::Token;
-use ethers::types::{Address, H256, U256};
+use ethers::types::{Address, Bytes, H256, U256};
 use ethers::utils::keccak256;
 use mcp_core::domain::{RecordedEvent, StreamId};
 use serde_json::{Value, json};
@@ -72,17 +72,20 @@ impl Scene {
         transfer_of(&self.anvil, self.token, amount)
     }
 
-    /// So many transfers, each in a block of its own.
+    /// So many transfers, each in a block of its own, of 1, 2, ...
     pub(crate) async fn transfers(&self, count: u64) {
         for amount in 1..=count {
-            self.anvil.rpc("eth_sendTransaction", json!([self.transfer_of(amount)])).await;
+            let data = transfer_data(amount);
+            self.anvil.send(self.anvil.accounts()[0].address, self.token, data, U256::zero()).await;
         }
     }
 
     /// So many transfers in one block.
     pub(crate) async fn transfers_in_a_block(&self, count: u64) {
         self.anvil.rpc("evm_setAutomine", json!([false])).await;
-        self.transfers(count).await;
+        for amount in 1..=count {
+            self.anvil.rpc("eth_sendTransaction", json!([self.transfer_of(amount)])).await;
+        }
         self.anvil.rpc("evm_mine", json!([])).await;
         self.anvil.rpc("evm_setAutomine", json!([true])).await;
     }
@@ -125,9 +128,13 @@ pub(super) fn transfers_since(token: Address, block: u64) -> Value {
 
 /// A transfer as a transaction of the token's owner, to be sent by the node.
 pub(super) fn transfer_of(anvil: &Anvil, token: Address, amount: u64) -> Value {
+    let (from, data) = (anvil.accounts()[0].address, transfer_data(amount));
+    json!({ "from": from, "to": token, "data": data, "gas": quantity(100_000.into()) })
+}
+
+fn transfer_data(amount: u64) -> Bytes {
     let to = Token::Address(Address::repeat_byte(0x70));
-    let data = call_data("transfer(address,uint256)", &[to, Token::Uint(amount.into())]);
-    json!({ "from": anvil.accounts()[0].address, "to": token, "data": data, "gas": quantity(100_000.into()) })
+    call_data("transfer(address,uint256)", &[to, Token::Uint(amount.into())])
 }
 
 /// A run of this watcher.

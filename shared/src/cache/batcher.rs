@@ -5,12 +5,16 @@
 //! when the last one goes away the load is dropped with it.
 
 use std::collections::{HashMap, HashSet};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::hash::Hash;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, FutureExt, Shared, WeakShared, join_all};
+use futures_util::task::AtomicWaker;
 use tokio::time::Instant;
 
 /// What is known of the keys of a batch.
@@ -164,12 +168,12 @@ struct End<K: Eq + Hash, V> {
 impl<K: Clone + Eq + Hash, V> End<K, V> {
     /// Waits while keys keep coming. Callers that are about to ask are let through before the silence is believed.
     async fn gather(&self, window: Window) {
-        tokio::task::yield_now().await;
+        let_others_go_first().await;
         let until = Instant::now() + window.longest;
         let mut seen = 1;
         while Instant::now() < until {
             tokio::time::sleep(window.quiet).await;
-            tokio::task::yield_now().await;
+            let_others_go_first().await;
             let keys = lock(&self.state).gathering.as_ref().map_or(0, |gathering| gathering.keys.len());
             if keys == seen {
                 break;
@@ -197,6 +201,41 @@ impl<K: Eq + Hash, V> Drop for End<K, V> {
     }
 }
 
+/// Gives way until the runtime comes back, however often it is polled meanwhile: each waiter polls the batch that it shares,
+/// and to tokio's `yield_now` the second poll is the end, whoever's it is.
+async fn let_others_go_first() {
+    let turn = Arc::new(Turn::default());
+    let mut begun = false;
+    poll_fn(move |context| {
+        turn.waiting.register(context.waker());
+        if turn.is_over.load(Ordering::Acquire) {
+            return Poll::Ready(());
+        }
+        if !begun {
+            begun = true;
+            let waker = Waker::from(Arc::clone(&turn));
+            // It has just begun, and wakes at its end.
+            let _ = pin!(tokio::task::yield_now()).poll(&mut Context::from_waker(&waker));
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The turn of all others.
+#[derive(Default)]
+struct Turn {
+    is_over: AtomicBool,
+    waiting: AtomicWaker,
+}
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        self.is_over.store(true, Ordering::Release);
+        self.waiting.wake();
+    }
+}
+
 fn lock<K, V>(state: &Mutex<State<K, V>>) -> MutexGuard<'_, State<K, V>> {
     // A panic in between leaves at worst a key under way, whose batch cannot be upgraded.
     state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -204,7 +243,7 @@ fn lock<K, V>(state: &Mutex<State<K, V>>) -> MutexGuard<'_, State<K, V>> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
@@ -217,9 +256,13 @@ mod tests {
 
     /// Doubles its keys, slowly.
     fn fixture() -> Fixture {
+        with_window(WINDOW)
+    }
+
+    fn with_window(window: Window) -> Fixture {
         let loads = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&loads);
-        let batcher = Batcher::new(WINDOW, move |keys: Vec<u32>| {
+        let batcher = Batcher::new(window, move |keys: Vec<u32>| {
             counter.fetch_add(1, Ordering::SeqCst);
             async move {
                 tokio::time::sleep(Duration::from_millis(100)).await;
@@ -250,6 +293,20 @@ mod tests {
         let same = join_all((0..100).map(|_| it.batcher.get(&[1, 2, 1]))).await;
         assert!(same.iter().all(|result| *result == HashMap::from([(1, 2), (2, 4)])));
         assert_eq!(it.loads(), 2);
+        assert!(it.is_idle());
+    }
+
+    /// Each of them polls the batch.
+    #[tokio::test(start_paused = true)]
+    async fn without_a_window_who_asks_at_once_is_still_together() {
+        let it = with_window(Window::NOW);
+        for callers in [1, 2, 3, 30, 31, 100] {
+            let before = it.loads();
+            let keys: Vec<_> = (0..callers).map(|key| [key]).collect();
+            let results = join_all(keys.iter().map(|key| it.batcher.get(key))).await;
+            assert!((0..callers).zip(&results).all(|(key, result)| *result == HashMap::from([(key, 2 * key)])));
+            assert_eq!(it.loads() - before, 1, "{callers} callers");
+        }
         assert!(it.is_idle());
     }
 

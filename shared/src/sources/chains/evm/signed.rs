@@ -158,8 +158,8 @@ fn later_type(bytes: &[u8]) -> Result<Read, ChainError> {
 
 /// How many items a list has that is all there is.
 fn exact_length(list: &Rlp<'_>) -> Result<usize, ChainError> {
-    let info = list.payload_info().map_err(malformed)?;
-    if !list.is_list() || info.total() != list.as_raw().len() {
+    let is_whole = list.is_list() && list.payload_info().is_ok_and(|info| info.total() == list.as_raw().len());
+    if !is_whole {
         return Err(malformed("it is cut short, or something follows it"));
     }
     list.item_count().map_err(malformed)
