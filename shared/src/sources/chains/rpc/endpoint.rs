@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::message::{self, Outcome, Outcomes, RpcError, decode};
-use crate::breaker::{BreakerError, Breakers, CircuitBreaker, Options, State};
+use crate::breaker::{Backoff, BreakerError, Breakers, CircuitBreaker, Options, State};
 use crate::domain::chain::ChainId;
 use crate::platform::clock::{Clock, Timestamp};
 use crate::sources::SourceError;
@@ -72,7 +72,9 @@ impl Endpoint {
     ) -> Self {
         let breaker = breakers.get(&Options {
             timeout: TIMEOUT,
-            reset_timeout: Duration::from_secs(10),
+            // Where there is no other, who waits wants to know soon that it is back.
+            reset_timeout: Duration::from_secs(2),
+            reset_backoff: Backoff { factor: 2, longest: Duration::from_secs(30), jitter_percentage: 10 },
             group: Some("rpc".into()),
             ..Options::new(format!("rpc:{chain}:{name}"))
         });
