@@ -18,6 +18,7 @@ use mcp_core::store::Store;
 use mcp_core::store::postgres::PostgresStore;
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use support::eventually::eventually;
 use support::lambda::Lambda;
 use support::services::{fresh_postgres_database, kafka_brokers, topic_prefix};
 
@@ -42,13 +43,27 @@ impl Deployment {
 
     /// The same on another Kafka.
     pub(crate) async fn on(brokers: String) -> Self {
+        let deployment = Self::without_topics_on(brokers).await;
+        deployment.create_topics().await;
+        deployment
+    }
+
+    /// One without its topics: they stay in the shared Kafka, which only takes so many, and not everybody publishes.
+    pub(crate) async fn without_topics() -> Self {
+        Self::without_topics_on(kafka_brokers()).await
+    }
+
+    pub(crate) async fn create_topics(&self) {
+        self.bus.create_topics(&self.topics.specs()).await.unwrap();
+    }
+
+    async fn without_topics_on(brokers: String) -> Self {
         let (database, prefix) = (fresh_postgres_database().await, topic_prefix());
         let topics = Topics::with_prefix(&prefix);
         let store = Arc::new(PostgresStore::connect(&Secret::new(&database), 8).unwrap());
         let bus = Arc::new(kafka_at(&brokers));
         let deployment = Self { database, brokers, prefix, topics, store, bus };
         deployment.store.migrate().await.unwrap();
-        deployment.bus.create_topics(&deployment.topics.specs()).await.unwrap();
         deployment
     }
 
@@ -152,7 +167,9 @@ impl<'a> Mapping<'a> {
     pub(crate) async fn read(&mut self, limit: usize) -> Vec<Record> {
         let bus = &self.deployment.bus;
         let mut records = vec![];
-        for state in bus.partitions("mapping", &self.topic).await.unwrap() {
+        // Brokers may not know yet who leads a partition that was just made.
+        let partitions = eventually("the topic has leaders", || bus.partitions("mapping", &self.topic)).await;
+        for state in partitions {
             let next = self.next.entry(state.partition).or_insert(state.first);
             if *next < state.end {
                 let wanted = limit.min(usize::try_from(state.end - *next).unwrap());

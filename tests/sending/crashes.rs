@@ -26,14 +26,19 @@ fn request(signed: &str) -> Value {
     event
 }
 
+/// It dies, and there.
+async fn dies(function: &Lambda, event: Value, point: &str) {
+    let died = function.dies_of(event).await;
+    assert!(died && function.output().contains(&format!("crash point {point}")), "{point}: {}", function.output());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_may_die_anywhere_and_is_made_again() {
     for point in ["append.committed", "transaction.submitted", "transaction.sent"] {
         let scene = Scene::new().await;
         let payment = scene.payment(1, 0, 5).await;
         let graphql = start(&scene, "graphql", Some(point)).await;
-        assert!(graphql.dies_of(request(&payment)).await, "{point}: {}", graphql.output());
-        assert!(graphql.output().contains(point), "{point}: {}", graphql.output());
+        dies(&graphql, request(&payment), point).await;
         assert_eq!(scene.on_chain(1).await.as_u64(), u64::from(point == "transaction.sent"), "{point}");
         assert_eq!(scene.history(&hash_of(&payment)).await, ["TransactionSubmitted"], "{point}");
         let graphql = start(&scene, "graphql", None).await;
@@ -52,8 +57,9 @@ async fn a_request_that_died_is_settled_by_watchers_that_die_too() {
     let payments = [scene.payment(1, 0, 5).await, scene.payment(2, 0, 5).await];
     for payment in &payments {
         let graphql = start(&scene, "graphql", Some("transaction.sent")).await;
-        assert!(graphql.dies_of(request(payment)).await, "{}", graphql.output());
+        dies(&graphql, request(payment), "transaction.sent").await;
     }
+    scene.deployment.create_topics().await;
     scene.deployment.relay_all().await;
     let projector = scene.deployment.start("event-projector").await;
     let topic = scene.deployment.topic("transaction");
@@ -61,7 +67,7 @@ async fn a_request_that_died_is_settled_by_watchers_that_die_too() {
     mapping.drain(&projector).await;
     scene.deployment.sql("UPDATE transactions SET updated_at = updated_at - interval '1 minute'").await;
     let watcher = start(&scene, "chain-watcher", Some("watch.settled")).await;
-    assert!(watcher.dies_of(sample("chain-watcher")).await, "{}", watcher.output());
+    dies(&watcher, sample("chain-watcher"), "watch.settled").await;
     let watcher = start(&scene, "chain-watcher", None).await;
     let summary = watcher.invoke(sample("chain-watcher")).await.unwrap();
     assert_eq!(summary["failed"], 0, "{summary}: {}", watcher.output());

@@ -29,7 +29,7 @@ async fn types_0_to_2_are_sent() {
     for signed in [scene.sign(1, legacy).await, scene.sign(1, list).await, scene.payment(1, 2, 1).await] {
         arrives(&scene, &signed).await;
     }
-    assert_eq!(scene.anvil.balance(TO).await, 3.into());
+    assert_eq!(scene.paid().await, 3.into());
 }
 
 /// EIP-7702: an account lets a contract's code be its own.
@@ -49,7 +49,7 @@ async fn type_4_is_sent() {
     };
     let signed = sign(&scene, 1, 0x04, 10, fields);
     arrives(&scene, &format!("0x{}", hex(&signed))).await;
-    assert_eq!(scene.anvil.balance(TO).await, 7.into());
+    assert_eq!(scene.paid().await, 7.into());
     let delegated = scene.anvil.code(authority).await;
     assert!(delegated.starts_with(&[0xef, 0x01, 0x00]) && delegated.ends_with(code.as_bytes()), "{delegated}");
 }
@@ -72,7 +72,7 @@ async fn type_3_is_sent_with_its_blob() {
     let signed = sign(&scene, 1, 0x03, 11, fields);
     let hash = arrives(&scene, &with_blob(&signed)).await;
     assert_eq!(hash, format!("0x{}", hex(&keccak256(&signed))));
-    assert_eq!(scene.anvil.balance(TO).await, 18.into());
+    assert_eq!(scene.paid().await, 18.into());
 }
 
 /// The transaction and an empty blob, with the proofs of its cells (EIP-7594), as since Osaka.
@@ -95,7 +95,7 @@ async fn arrives(scene: &Scene, signed: &str) -> String {
     let from = ethers::utils::to_checksum(&scene.anvil.accounts()[1].address, None);
     assert_eq!(answer.sent()["from"], from);
     let hash = answer.sent()["hash"].as_str().unwrap();
-    let receipt = scene.anvil.rpc("eth_getTransactionReceipt", json!([hash])).await;
+    let receipt = scene.receipt(hash).await;
     assert_eq!(receipt["status"], "0x1", "{receipt}");
     let again = scene.send(signed).await;
     assert_eq!(again.sent()["hash"], hash);

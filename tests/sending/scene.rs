@@ -10,10 +10,13 @@ use ethers::types::transaction::eip2718::TypedTransaction;
 use ethers::types::{Address, Eip1559TransactionRequest, U256};
 use ethers_signers::{LocalWallet, Signer};
 use mcp_core::app;
+use mcp_core::bus::Bus;
+use mcp_core::bus::in_process::InProcessBus;
 use mcp_core::domain::{RecordedEvent, StreamId};
 use mcp_core::platform::config::Vars;
 use mcp_core::services::consume::Handler;
 use mcp_core::services::project::Projector;
+use mcp_core::services::relay::Relay;
 use mcp_core::services::watch::{WatchSummary, Watcher};
 use serde_json::{Value, json};
 use support::anvil::{Anvil, AnvilOptions};
@@ -35,6 +38,7 @@ pub(crate) struct Scene {
     pub(crate) deployment: Deployment,
     router: Router,
     watcher: Arc<Watcher>,
+    log: Arc<InProcessBus>,
 }
 
 /// What came back.
@@ -52,12 +56,13 @@ impl Scene {
     }
 
     pub(crate) async fn with(more: &[(&str, &str)]) -> Self {
-        let (anvil, deployment) = tokio::join!(Anvil::start(AnvilOptions::default()), Deployment::new());
+        let (anvil, deployment) = tokio::join!(Anvil::start(AnvilOptions::default()), Deployment::without_topics());
         let provider = RpcProxy::before(&anvil.url()).await;
         let nodes = format!("anvil={}", provider.url());
         let local = server(&deployment, &[more, &[("EVM_RPC_URLS", nodes.as_str())]].concat()).await;
         let watcher = local.watcher.expect("there is a chain");
-        Self { anvil, provider, deployment, router: local.router, watcher }
+        let log = log(&deployment).await;
+        Self { anvil, provider, deployment, router: local.router, watcher, log }
     }
 
     /// A payment of an account, signed: the first nonce is 0.
@@ -102,15 +107,29 @@ impl Scene {
         self.deployment.count("SELECT count(*) FROM events WHERE event_type LIKE 'Transaction%'").await
     }
 
-    /// How many transactions of an account are on the chain.
+    /// How many transactions of an account are on the chain, once the node has mined what it has.
     pub(crate) async fn on_chain(&self, account: usize) -> U256 {
+        self.anvil.mined().await;
         let params = json!([self.anvil.accounts()[account].address, "latest"]);
         support::anvil::as_u256(&self.anvil.rpc("eth_getTransactionCount", params).await)
     }
 
+    /// What the nobody has whom payments go to, likewise.
+    pub(crate) async fn paid(&self) -> U256 {
+        self.anvil.mined().await;
+        self.anvil.balance(TO).await
+    }
+
+    /// What the node says that became of a transaction, likewise.
+    pub(crate) async fn receipt(&self, hash: &str) -> Value {
+        self.anvil.mined().await;
+        self.anvil.rpc("eth_getTransactionReceipt", json!([hash])).await
+    }
+
     /// A run of the watcher, `minutes` after everything that has happened so far.
     pub(crate) async fn settle(&self, minutes: u32) -> WatchSummary {
-        settle(&self.deployment, &self.watcher, minutes).await
+        self.anvil.mined().await;
+        settle(&self.deployment, &self.log, &self.watcher, minutes).await
     }
 }
 
@@ -141,10 +160,27 @@ pub(super) async fn ask(router: &Router, user: Option<&str>, query: &str, variab
     Answer { status: parts.status, headers: parts.headers, json }
 }
 
-/// What is published is projected; then the watcher looks, so many minutes later.
-pub(super) async fn settle(deployment: &Deployment, watcher: &Watcher, minutes: u32) -> WatchSummary {
-    deployment.relay_all().await;
-    let records = deployment.records(&deployment.topic("transaction")).await;
+/// What carries events from the store to the read models, in memory.
+pub(super) async fn log(deployment: &Deployment) -> Arc<InProcessBus> {
+    let log = InProcessBus::open(":memory:").await.expect("a log in memory");
+    log.create_topics(&deployment.topics.specs()).await.expect("topics");
+    Arc::new(log)
+}
+
+/// What happened is published and projected; then the watcher looks, so many minutes later.
+pub(super) async fn settle(
+    deployment: &Deployment,
+    log: &Arc<InProcessBus>,
+    watcher: &Watcher,
+    minutes: u32,
+) -> WatchSummary {
+    let relay = Relay { bus: log.clone(), ..deployment.relay() };
+    let published = relay.run(Utc::now() + TimeDelta::seconds(120)).await.expect("it publishes");
+    assert_eq!(published.backlog_events, Some(0));
+    let (topic, mut records) = (deployment.topic("transaction"), vec![]);
+    for state in log.partitions("a test", &topic).await.expect("a topic") {
+        records.extend(log.read(&topic, state.partition, state.first, 1000).await.expect("records"));
+    }
     Projector { store: deployment.store.clone() }.handle(&records).await;
     deployment.sql(&format!("UPDATE transactions SET updated_at = updated_at - interval '{minutes} minutes'")).await;
     watcher.run("a test", Utc::now() + TimeDelta::seconds(60)).await.expect("a run")

@@ -58,7 +58,6 @@ async fn one_that_a_reorganisation_took_out_is_not_confirmed_and_can_be_sent_aga
     scene.anvil.mine(2).await;
     let payment = scene.payment(1, 0, 5).await;
     let hash = text(&scene.send(&payment).await.sent()["hash"]);
-    scene.anvil.reorg(1, &[]).await;
     forget(&scene, &hash).await;
     assert_eq!(scene.settle(1).await.settled, 0);
     assert_eq!(scene.send(&payment).await.sent()["state"], "ACCEPTED");
@@ -72,7 +71,6 @@ async fn one_that_no_node_knows_any_more_is_dropped_and_can_be_sent_again() {
     scene.anvil.mine(2).await;
     let payment = scene.payment(1, 0, 5).await;
     let hash = text(&scene.send(&payment).await.sent()["hash"]);
-    scene.anvil.reorg(1, &[]).await;
     forget(&scene, &hash).await;
     assert_eq!(scene.settle(14).await.settled, 0, "it may come yet");
     assert_eq!(scene.settle(2).await.settled, 1);
@@ -97,8 +95,10 @@ async fn a_node_that_is_down_settles_nothing_and_loses_nothing() {
     assert_eq!(scene.history(&hash).await.last().unwrap(), "TransactionConfirmed");
 }
 
-/// The node's pool may still have what a reorganisation took out.
+/// A reorganisation takes it out of its block; the node's pool may have it after that, and does not for long.
 async fn forget(scene: &Scene, hash: &str) {
+    scene.anvil.mined().await;
+    scene.anvil.reorg(1, &[]).await;
     scene.anvil.rpc("anvil_dropTransaction", json!([hash])).await;
     assert!(scene.anvil.rpc("eth_getTransactionByHash", json!([hash])).await.is_null(), "it is gone");
 }

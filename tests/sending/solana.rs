@@ -6,7 +6,7 @@ use serde_json::json;
 use support::solana::SolanaNode;
 
 use super::Answer;
-use super::scene::{SEND, ask, server, settle};
+use super::scene::{SEND, ask, log, server, settle};
 use crate::pipeline::Deployment;
 
 const SOL: u64 = 1_000_000_000;
@@ -16,16 +16,18 @@ struct Cluster {
     deployment: Deployment,
     chain: String,
     local: mcp_core::app::Local,
+    log: std::sync::Arc<mcp_core::bus::in_process::InProcessBus>,
 }
 
 impl Cluster {
     async fn new() -> Self {
-        let (node, deployment) = tokio::join!(SolanaNode::start(), Deployment::new());
+        let (node, deployment) = tokio::join!(SolanaNode::start(), Deployment::without_topics());
         let genesis = node.rpc("getGenesisHash", json!([])).await;
         let chain = format!("solana:{}", &genesis.as_str().unwrap()[..32]);
         let nodes = format!("{chain}={}", node.url());
         let local = server(&deployment, &[("RATE_LIMITS", "off"), ("SOLANA_RPC_URLS", &nodes)]).await;
-        Self { node, deployment, chain, local }
+        let log = log(&deployment).await;
+        Self { node, deployment, chain, local, log }
     }
 
     fn router(&self) -> &Router {
@@ -57,9 +59,9 @@ async fn a_payment_is_sent_once_and_settled_once_it_is_final() {
     let hash = sent["hash"].as_str().unwrap();
     assert_eq!(it.history(hash).await, ["TransactionSubmitted", "TransactionAccepted"]);
     let watcher = it.local.watcher.as_ref().unwrap();
-    assert_eq!(settle(&it.deployment, watcher, 1).await.settled, 0, "not final yet");
+    assert_eq!(settle(&it.deployment, &it.log, watcher, 1).await.settled, 0, "not final yet");
     it.node.advance(40).await;
-    assert_eq!(settle(&it.deployment, watcher, 1).await.settled, 1);
+    assert_eq!(settle(&it.deployment, &it.log, watcher, 1).await.settled, 1);
     let query = "query($chain: String!, $hash: String!) { transaction(chain: $chain, hash: $hash) { status settled } }";
     let found = ask(it.router(), None, query, json!({ "chain": it.chain, "hash": hash })).await;
     let wanted = json!({ "status": "SUCCEEDED", "settled": true });

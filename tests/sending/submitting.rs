@@ -3,10 +3,9 @@
 use axum::http::StatusCode;
 use futures_util::future::join_all;
 use serde_json::json;
-use support::anvil::as_u256;
 
 use super::Scene;
-use super::scene::{SEND, TO};
+use super::scene::SEND;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_is_accepted_and_on_the_chain() {
@@ -17,9 +16,9 @@ async fn a_payment_is_accepted_and_on_the_chain() {
     let from = ethers::utils::to_checksum(&scene.anvil.accounts()[1].address, None);
     assert_eq!((&sent["from"], &sent["nonce"]), (&json!(from), &json!("0")), "{sent}");
     let hash = sent["hash"].as_str().unwrap();
-    let receipt = scene.anvil.rpc("eth_getTransactionReceipt", json!([hash])).await;
+    let receipt = scene.receipt(hash).await;
     assert_eq!(receipt["status"], "0x1", "{receipt}");
-    assert_eq!(scene.anvil.balance(TO).await, 5.into());
+    assert_eq!(scene.paid().await, 5.into());
     let events = scene.events(hash).await;
     assert_eq!(scene.history(hash).await, ["TransactionSubmitted", "TransactionAccepted"]);
     assert_eq!(events[0].data["userId"], "ada", "{events:?}");
@@ -38,7 +37,7 @@ async fn handing_it_in_again_says_the_same_and_does_nothing() {
     let somebody_else = scene.ask(Some("bob"), SEND, json!({ "chain": "eip155:31337", "signed": payment })).await;
     assert_eq!(somebody_else.sent(), first.sent());
     assert_eq!(scene.all_events().await, 2);
-    assert_eq!((scene.on_chain(1).await, scene.anvil.balance(TO).await), (1.into(), 5.into()));
+    assert_eq!((scene.on_chain(1).await, scene.paid().await), (1.into(), 5.into()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -53,7 +52,7 @@ async fn eight_at_once_are_one() {
     let hash = hashes[0].as_str().unwrap();
     assert_eq!(scene.history(hash).await, ["TransactionSubmitted", "TransactionAccepted"]);
     scene.anvil.mine(1).await;
-    assert_eq!((scene.on_chain(1).await, scene.anvil.balance(TO).await), (1.into(), 5.into()));
+    assert_eq!((scene.on_chain(1).await, scene.paid().await), (1.into(), 5.into()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,7 +63,7 @@ async fn a_nonce_that_is_not_yet_due_waits_for_the_one_before() {
     assert_eq!(scene.on_chain(1).await, 0.into());
     scene.send(&first).await.sent();
     scene.anvil.mine(1).await;
-    assert_eq!((scene.on_chain(1).await, scene.anvil.balance(TO).await), (2.into(), 12.into()));
+    assert_eq!((scene.on_chain(1).await, scene.paid().await), (2.into(), 12.into()));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -91,6 +90,5 @@ async fn ten_a_minute_are_enough_for_anybody() {
         b: sendTransaction(chain: $chain, signed: $signed) { hash } }";
     let variables = json!({ "chain": "anvil", "signed": scene.payment(2, 0, 1).await });
     assert!(scene.ask(Some("bob"), aliases, variables).await.json.get("errors").is_none(), "others are counted apart");
-    let head = as_u256(&scene.anvil.rpc("eth_blockNumber", json!([])).await);
-    assert_eq!((head, scene.on_chain(2).await), (11.into(), 1.into()));
+    assert_eq!(scene.on_chain(2).await, 1.into());
 }

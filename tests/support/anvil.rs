@@ -208,6 +208,16 @@ impl Anvil {
         .await
     }
 
+    /// Waits until what was sent is mined: where a transaction has a block of its own, it comes after the answer. What waits for
+    /// another transaction is not waited for.
+    pub async fn mined(&self) {
+        eventually("what was sent is mined", || async {
+            let waiting = self.rpc("txpool_status", json!([])).await["pending"].clone();
+            (waiting == "0x0" || !self.mines_by_itself().await).then_some(()).ok_or(waiting)
+        })
+        .await;
+    }
+
     async fn mines_by_itself(&self) -> bool {
         self.options.block_time.is_some() || self.rpc("anvil_getAutomine", json!([])).await == true
     }
@@ -254,11 +264,20 @@ fn run(port: u16, options: AnvilOptions, folder: &Folder) -> Process {
     Process::start("anvil", &mut anvil)
 }
 
+<<<<<<< HEAD
 /// The accounts, as it writes them at its start: now and then after it answers.
 async fn dev_accounts(folder: &Folder) -> Vec<DevAccount> {
     let config = eventually("anvil has written its configuration", || async {
         let text = std::fs::read_to_string(folder.path().join("config.json")).map_err(|error| error.to_string())?;
         serde_json::from_str::<Value>(&text).map_err(|error| error.to_string())
+=======
+/// The accounts, as it writes them at its start: maybe after its first answer.
+async fn dev_accounts(folder: &Folder) -> Vec<DevAccount> {
+    let path = folder.path().join("config.json");
+    let config: Value = eventually("anvil writes its configuration", || async {
+        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+        serde_json::from_str(&text).map_err(|error| error.to_string())
+>>>>>>> t-watching
     })
     .await;
     let listed = |name: &str| config[name].as_array().cloned().unwrap_or_default();

@@ -85,14 +85,20 @@ impl Process {
             .await
             .unwrap_or_else(|_| panic!("{} does not end; it printed:\n{}", self.name, self.output.text()))
             .expect("a child can be waited for");
-        // A grandchild may hold the pipes open: what it prints is not waited for.
-        let _ = timeout(Duration::from_secs(1), async { while self.readers.join_next().await.is_some() {} }).await;
+        self.heard().await;
         status
     }
 
-    /// Waits for its end for as long as that takes.
+    /// Waits for its end for as long as that takes, and for the last of its output.
     pub async fn ended_unhurried(&mut self) -> ExitStatus {
-        self.child.wait().await.expect("a child can be waited for")
+        let status = self.child.wait().await.expect("a child can be waited for");
+        self.heard().await;
+        status
+    }
+
+    /// A grandchild may hold the pipes open: what it prints is not waited for.
+    async fn heard(&mut self) {
+        let _ = timeout(Duration::from_secs(1), async { while self.readers.join_next().await.is_some() {} }).await;
     }
 
     /// Kills it as `kill -9` does.

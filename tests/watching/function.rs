@@ -35,6 +35,7 @@ async fn transfers_become_events_once_and_reach_kafka() {
     scene.agrees().await;
 
     let (deployment, events) = (&scene.deployment, scene.events().await);
+    deployment.create_topics().await;
     deployment.relay_all().await;
     let topic = deployment.topic("chain");
     assert!(topic.ends_with("mcp.chain-events"), "{topic}");

@@ -42,6 +42,7 @@ async fn a_listener_hears_a_log_and_that_it_is_gone() {
     assert_eq!(observed["address"], ethers::utils::to_checksum(&token, None));
     assert!(observed["data"].as_str().is_some_and(|data| data.ends_with("07")), "{observed}");
 
+    anvil.mined().await;
     anvil.reorg(1, &[]).await;
     let retracted = event(&next(&mut listener).await);
     assert_eq!((&retracted["kind"], place(&retracted)), (&json!("RETRACTED"), place(&observed)));

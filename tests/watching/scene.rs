@@ -32,7 +32,7 @@ pub(crate) struct Scene {
 impl Scene {
     /// One whose token was made, which is a transfer as well, and nothing else happened.
     pub(crate) async fn new() -> Self {
-        let (anvil, deployment) = tokio::join!(Anvil::start(AnvilOptions::default()), Deployment::new());
+        let (anvil, deployment) = tokio::join!(Anvil::start(AnvilOptions::default()), Deployment::without_topics());
         let token = test_token(&anvil, U256::exp10(30)).await;
         let provider = RpcProxy::before(&anvil.url()).await;
         Self { anvil, provider, deployment, token }
@@ -63,6 +63,7 @@ impl Scene {
     pub(crate) async fn dies_at(&self, point: &str) -> bool {
         let watcher = self.watcher_with(&crash_at(point)).await;
         let died = watcher.dies_of(sample("chain-watcher")).await;
+        assert_eq!(died, watcher.output().contains(&format!("crash point {point}")), "{}", watcher.output());
         self.deployment.let_leases_run_out().await;
         died
     }

@@ -30,7 +30,7 @@ fn observed(events: &[RecordedEvent]) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn payments_are_observed_once_they_are_final_and_reading_goes_on_where_it_ended() {
-    let (node, deployment) = tokio::join!(SolanaNode::start(), Deployment::new());
+    let (node, deployment) = tokio::join!(SolanaNode::start(), Deployment::without_topics());
     let genesis = node.rpc("getGenesisHash", json!([])).await;
     let chain = format!("solana:{}", &genesis.as_str().unwrap()[..32]);
     let (from, to) = (node.keys_with(5 * SOL).await, node.keys().await.address);
@@ -64,7 +64,7 @@ async fn payments_are_observed_once_they_are_final_and_reading_goes_on_where_it_
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster_that_is_down_is_a_failed_run_and_nothing_is_missed() {
-    let (mut node, deployment) = tokio::join!(SolanaNode::start(), Deployment::new());
+    let (mut node, deployment) = tokio::join!(SolanaNode::start(), Deployment::without_topics());
     let genesis = node.rpc("getGenesisHash", json!([])).await;
     let chain = format!("solana:{}", &genesis.as_str().unwrap()[..32]);
     let account = node.keys().await.address;

@@ -53,7 +53,7 @@ impl ChainParts {
 
 #[cfg(any(feature = "evm", feature = "solana"))]
 mod nodes {
-    use super::*;
+    use super::{Arc, Breakers, ChainParts, Chains, ChainsConfig, Clock, StartError};
     use crate::platform::config::{ChainNodes, ConfigError};
     use crate::sources::chains::rpc::{Nodes, Patience, Protocol};
     use crate::sources::chains::{Chain, ChainAdapter};

@@ -64,7 +64,7 @@ impl Parts {
         let services = Services {
             emotions: Emotions::new(events.clone(), clock.clone()),
             memories: Memories::new(events.clone(), self.store.clone(), clock.clone()),
-            transactions: Transactions::new(chains.clone(), events.clone(), clock.clone()),
+            transactions: Transactions::new(chains.clone(), events, clock.clone()),
             chains: ChainReader::new(chains.clone(), filters(vars, &self.shared.chains)?),
             quotes: quotes(vars, &self.shared.chains, &clock, &self.shared.breakers)?,
             context: Contexts::new(prices.clone(), self.shared.coins.clone(), clock.clone()),

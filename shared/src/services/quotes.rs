@@ -18,6 +18,9 @@ use crate::sources::quotes::{GasCost, QuoteError, QuoteSource, SourceQuote, Swap
 
 /// For all sources together.
 const DEADLINE: Duration = Duration::from_secs(5);
+/// How services spell an EVM chain's own coin; the first is a word.
+const NATIVE: [&str; 3] =
+    ["native", "0xEeeeeEeeeEeEeeEeEeEeeEEEeeeeEeeeeeeeEEeE", "0x0000000000000000000000000000000000000000"];
 /// How long a quote may be acted on: prices move with every block.
 const HOLDS: Duration = Duration::from_secs(30);
 
@@ -146,6 +149,10 @@ impl Quotes {
         if let Some(token) = self.tokens.by_symbol(adapter.chain(), text) {
             return Ok(token);
         }
+        // What services write for a chain's own coin, which has no address.
+        if NATIVE.iter().any(|alias| alias.eq_ignore_ascii_case(text)) {
+            return Ok(Token::Native);
+        }
         adapter.check_address(text).map(Token::Contract).map_err(|error| {
             let chain = &adapter.chain().name;
             Error::Invalid(format!("{field}: {error}; nor is it a symbol that is known on {chain}"))
@@ -191,9 +198,13 @@ fn ranked(answers: Vec<(&'static str, Result<SourceQuote, QuoteError>)>, cost: O
     };
     let mut ranked: Vec<_> =
         answers.into_iter().map(|(source, outcome)| SourceAnswer { source, outcome: outcome.map(offer) }).collect();
+    // What is left may be less than nothing: so what is bought is compared with the others' costs on top.
+    let dearest = most.zip(cost).map_or(U256::zero(), |(gas, cost)| in_token(gas, cost));
     let worth = |answer: &SourceAnswer| {
-        let offer = answer.outcome.as_ref().ok()?;
-        Some((offer.net_amount_out.unwrap_or(offer.quote.amount_out), offer.quote.amount_out))
+        let quote = &answer.outcome.as_ref().ok()?.quote;
+        let paid = quote.gas.or(most).zip(cost).map_or(U256::zero(), |(gas, cost)| in_token(gas, cost));
+        let saved = dearest.saturating_sub(paid);
+        Some((quote.amount_out.saturating_add(saved), quote.amount_out))
     };
     ranked.sort_by_key(|answer| std::cmp::Reverse(worth(answer)));
     ranked

@@ -88,6 +88,7 @@ impl Query {
     }
 
     /// The chains that can be asked.
+    #[expect(clippy::unused_async, reason = "a resolver is async")]
     async fn chains(&self, ctx: &Context<'_>) -> Result<Vec<Chain>, Error> {
         Ok(services(ctx)?.chains.all().map(|(chain, filters)| Chain::new(chain, filters)).collect())
     }

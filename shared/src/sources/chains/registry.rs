@@ -35,8 +35,8 @@ impl Chains {
             chain.name.eq_ignore_ascii_case(wanted) || chain.id.as_str() == wanted
         };
         self.by_id.values().find(named).ok_or_else(|| {
-            let names: Vec<_> = self.all().map(|adapter| adapter.chain().name.as_str()).collect();
-            let supported = if names.is_empty() { "there are none here".to_owned() } else { names.join(", ") };
+            let all: Vec<_> = self.all().map(|adapter| adapter.chain().name.as_str()).collect();
+            let supported = if all.is_empty() { "there are none here".to_owned() } else { all.join(", ") };
             let asked: String = wanted.chars().take(80).collect();
             ChainError::Invalid(format!("unsupported chain {asked:?}; supported: {supported}"))
         })

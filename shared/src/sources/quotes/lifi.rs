@@ -13,6 +13,8 @@ use crate::platform::secret::Secret;
 use crate::sources::chains::Chain;
 use crate::sources::http::HttpClient;
 
+/// `LiFiDiamond`, the same on nearly all chains; where it is another one, there is no transaction of theirs.
+const DIAMOND: &str = "0x1231DEB6f5749EF6cE6943a275A1D3E7486F4EaE";
 const NAME: &str = "lifi";
 
 /// Who is said to ask where nobody is named: it answers nobody, not even with a price. The address is that of the
@@ -232,7 +234,7 @@ impl Answer {
             upstream::check_echo("recipient", recipient, receiver)?;
         }
         let spender = self.estimate.approval_address.as_deref();
-        upstream::transaction(swap, &Call { to, data, value, gas: gas_limit.as_ref(), spender })
+        upstream::transaction(swap, &Call { to, data, value, gas: gas_limit.as_ref(), spender, contracts: &[DIAMOND] })
     }
 
     /// The steps inside; where none are told, the whole as one.

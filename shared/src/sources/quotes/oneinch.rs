@@ -15,6 +15,8 @@ use crate::platform::secret::Secret;
 use crate::sources::chains::Chain;
 use crate::sources::http::HttpClient;
 
+/// `AggregationRouterV6` and the one before it, the same on all chains that are served.
+const ROUTERS: &[&str] = &["0x111111125421cA6dc452d289314280a0f8842A65", "0x1111111254EEB25477B68fb85Ed929f73A960582"];
 const NAME: &str = "1inch";
 
 /// The chains that its documentation lists under "Supported on".
@@ -171,7 +173,7 @@ impl Answer {
         if let Some(from) = from {
             upstream::check_echo("signer", recipient, from)?;
         }
-        upstream::transaction(swap, &Call { to, data, value, gas: gas.as_ref(), spender: Some(to) })
+        upstream::transaction(swap, &Call { to, data, value, gas: gas.as_ref(), spender: Some(to), contracts: ROUTERS })
     }
 }
 

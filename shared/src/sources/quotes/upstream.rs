@@ -250,6 +250,8 @@ pub(super) struct Call<'a> {
     pub(super) gas: Option<&'a Figure>,
     /// Who takes the token that is sold.
     pub(super) spender: Option<&'a str>,
+    /// The service's own contracts: nobody else is called, or allowed to take anything. Empty, where it has too many to tell.
+    pub(super) contracts: &'a [&'a str],
 }
 
 /// The transaction that a call comes to.
@@ -264,6 +266,12 @@ pub(super) fn transaction(swap: &Swap, call: &Call<'_>) -> Result<UnsignedTransa
     }
     if !is_calldata(call.data) {
         return Err(malformed("what its transaction says is not calldata"));
+    }
+    let ours = |address: &str| {
+        call.contracts.is_empty() || call.contracts.iter().any(|contract| contract.eq_ignore_ascii_case(address))
+    };
+    if !ours(call.to) {
+        return Err(malformed("its transaction calls a contract that is not the service's"));
     }
     let sold = if swap.from == Token::Native { swap.amount } else { U256::zero() };
     let value = quantity(call.value).ok_or_else(|| malformed("its transaction's value is not an integer"))?;
@@ -280,6 +288,9 @@ pub(super) fn transaction(swap: &Swap, call: &Call<'_>) -> Result<UnsignedTransa
     let spender = call.spender.filter(|_| swap.from != Token::Native);
     if spender.is_some_and(|spender| !is_address(spender)) {
         return Err(malformed("who is to be allowed to take the token is not an address"));
+    }
+    if spender.is_some_and(|spender| !ours(spender)) {
+        return Err(malformed("who is to be allowed to take the token is not the service"));
     }
     Ok(UnsignedTransaction {
         to: Some(call.to.to_owned()),

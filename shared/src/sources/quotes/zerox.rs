@@ -12,6 +12,8 @@ use crate::platform::secret::Secret;
 use crate::sources::chains::Chain;
 use crate::sources::http::HttpClient;
 
+/// `AllowanceHolder` (<https://0x.org/docs/core-concepts/contracts>).
+const ALLOWANCE_HOLDER: &str = "0x0000000000001fF3684f28c67538d4D072C22734";
 const NAME: &str = "0x";
 
 /// The chains that its documentation lists for swaps (<https://0x.org/docs/developer-resources/supported-chains>).
@@ -157,7 +159,9 @@ impl Answer {
             upstream::check_echo("spender", target, missing)?;
         }
         let spender = missing.or(self.allowance_target.as_deref());
-        upstream::transaction(swap, &Call { to, data, value, gas: gas.as_ref(), spender })
+        // What sells the chain's own coin goes to contracts that change with time, and takes no more than is sent along.
+        let contracts: &[&str] = if swap.from == Token::Native { &[] } else { &[ALLOWANCE_HOLDER] };
+        upstream::transaction(swap, &Call { to, data, value, gas: gas.as_ref(), spender, contracts })
     }
 }
 

@@ -125,11 +125,11 @@ async fn ask(evm: &Evm, session: &Session, queries: &[Query], block: Option<u64>
     let mut answers = answers.into_iter();
     let mut next =
         || answers.next().unwrap_or_else(|| Err(SourceError::Malformed("an answer is missing".to_owned()).into()));
-    let head = decode::<U64>(&*next()?)?.as_u64();
+    let head = decode::<U64>(&next()?)?.as_u64();
     let mut units = vec![];
     for (_, token) in queries {
         units.push(match (token, next()) {
-            (None, answer) => Some(decode::<U256>(&*answer?)?),
+            (None, answer) => Some(decode::<U256>(&answer?)?),
             // A contract's word of 32 bytes; what is no token answers nothing, or reverts.
             (Some(_), Ok(answer)) => U256::decode(decode::<Bytes>(&answer)?).ok(),
             (Some(_), Err(RpcError::Answer(_))) => None,

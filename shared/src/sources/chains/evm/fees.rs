@@ -58,7 +58,7 @@ async fn ask(session: Session, call: &Value) -> Result<(U256, [Price; 3]), RpcEr
     let [gas, price, history] = take(session.batch(&calls).await?)?;
     // Not every chain has a history of fees, nor one that can be read.
     let history = history.ok().and_then(|history| decode::<FeeHistory>(&history).ok());
-    Ok((decode(&*gas?)?, prices(history.as_ref(), decode(&*price?)?)))
+    Ok((decode(&gas?)?, prices(history.as_ref(), decode(&price?)?)))
 }
 
 /// Three prices, from what the last blocks paid; without a base fee, from what the node suggests.

@@ -23,6 +23,9 @@ const KNOWN: &[(&str, u64, &str, u64, u64)] = &[
     ("anvil", 31337, "ETH", 0, 5),
 ];
 
+/// The symbol of a coin that nobody has told about here.
+const UNNAMED: &str = "native";
+
 /// The chain of that name or CAIP-2 id.
 pub(crate) fn chain(name: &str) -> Option<Chain> {
     let known = KNOWN.iter().find(|(known, number, ..)| *known == name || ChainId::evm(*number).as_str() == name);
@@ -30,7 +33,7 @@ pub(crate) fn chain(name: &str) -> Option<Chain> {
         return Some(described(name, *number, symbol, *confirmations));
     }
     let number = name.parse::<ChainId>().ok()?.evm_number().filter(|number| *number > 0)?;
-    Some(described(ChainId::evm(number).as_str(), number, "ETH", 20))
+    Some(described(ChainId::evm(number).as_str(), number, UNNAMED, 20))
 }
 
 /// How many blocks behind the others a node of the chain may be.

@@ -52,10 +52,10 @@ pub(super) async fn events_after(evm: &Evm, filter: &EventFilter, trail: &Trail)
     // Each step of it goes to the same node: another one may know another fork.
     let scan = evm.nodes.run_long(|session| async move {
         for _ in 0..ATTEMPTS {
-            match read(evm, &session, filter, trail).await? {
-                Some(scan) => return Ok(scan),
-                None => tracing::debug!(chain = evm.chain.name, "the chain changed while it was read; once more"),
+            if let Some(scan) = read(evm, &session, filter, trail).await? {
+                return Ok(scan);
             }
+            tracing::debug!(chain = evm.chain.name, "the chain changed while it was read; once more");
         }
         Err(SourceError::Unavailable("the chain changes faster than it can be read".to_owned()).into())
     });
@@ -74,10 +74,7 @@ async fn read(evm: &Evm, session: &Session, filter: &EventFilter, trail: &Trail)
     let nothing = |from| Some(Scan { from, through: None, events: vec![], caught_up: true });
     let Some(start) = start(session, filter, trail, head, settled).await? else { return Ok(nothing(0)) };
     let Some(settled) = settled.filter(|settled| *settled >= start.from) else { return Ok(nothing(start.from)) };
-    let (to, through, logs) = match stretch(evm, session, filter, &start, settled).await? {
-        Some(found) => found,
-        None => return Ok(None),
-    };
+    let Some((to, through, logs)) = stretch(evm, session, filter, &start, settled).await? else { return Ok(None) };
     let mut events: Vec<_> = logs.into_iter().filter(|log| !log.removed).map(event).collect();
     let misplaced = |event: &ChainEvent| {
         !(start.from..=to).contains(&event.block.number)
@@ -124,7 +121,7 @@ async fn start(
     for known in trail.blocks.rchunks(HEADERS) {
         let calls: Vec<_> = known.iter().map(|block| block_at(block.number)).collect();
         for (answer, block) in session.batch(&calls).await?.into_iter().zip(known) {
-            let header: Option<Header> = decode(&*answer?)?;
+            let header: Option<Header> = decode(&answer?)?;
             if header.is_some_and(|header| header.block() == *block) {
                 agreed = Some(after(block));
             }
@@ -223,7 +220,7 @@ fn event(log: Log) -> ChainEvent {
     ChainEvent {
         block: Block { number: log.block_number.as_u64(), hash: hex(log.block_hash) },
         transaction: hex(log.transaction_hash),
-        index: log.log_index.as_u64(),
+        index: log.index.as_u64(),
         address: checksummed(log.address),
         topics: log.topics.into_iter().map(hex).collect(),
         data: log.data.to_string(),

@@ -17,7 +17,7 @@ impl Protocol for Ethereum {
         Box::pin(async move {
             let answers = session.batch(&[("eth_chainId", json!([])), ("eth_blockNumber", json!([]))]).await?;
             let [chain, head] = take(answers)?;
-            Ok((ChainId::evm(decode::<U64>(&*chain?)?.as_u64()), decode::<U64>(&*head?)?.as_u64()))
+            Ok((ChainId::evm(decode::<U64>(&chain?)?.as_u64()), decode::<U64>(&head?)?.as_u64()))
         })
     }
 }
@@ -85,7 +85,8 @@ pub(super) struct Log {
     pub(super) block_number: U64,
     pub(super) block_hash: H256,
     pub(super) transaction_hash: H256,
-    pub(super) log_index: U64,
+    #[serde(rename = "logIndex")]
+    pub(super) index: U64,
     #[serde(default)]
     pub(super) removed: bool,
 }

@@ -127,7 +127,7 @@ fn a_transaction_of_another_chain_is_refused() {
         let bytes = signed(&transaction);
         match decode(&bytes, 1) {
             Err(ChainError::Invalid(problem)) => {
-                assert!(problem.contains("signed for chain 31337, not 1"), "{problem}")
+                assert!(problem.contains("signed for chain 31337, not 1"), "{problem}");
             }
             other => panic!("{other:?}"),
         }

@@ -19,19 +19,17 @@ use crate::sources::chains::{ChainError, ChainTransaction, SignedTransaction, Tr
 /// What became of the transaction called `hash`. A node that does not know it is not believed while another one may.
 pub(super) async fn get(evm: &Evm, hash: &str) -> Result<Option<ChainTransaction>, ChainError> {
     let hash = parse_hash(hash)?;
-    let unknown = AtomicBool::new(false);
+    let (unknown, failed) = (AtomicBool::new(false), AtomicBool::new(false));
     let asked = evm.nodes.read(|session| async {
-        match ask(evm, session, hash).await? {
-            Some(transaction) => Ok(transaction),
-            None => {
-                unknown.store(true, Ordering::Relaxed);
-                Err(SourceError::Unavailable("it does not know the transaction".to_owned()).into())
-            }
-        }
+        let found = ask(evm, session, hash).await.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+        found.ok_or_else(|| {
+            unknown.store(true, Ordering::Relaxed);
+            SourceError::Unavailable("it does not know the transaction".to_owned()).into()
+        })
     });
     match asked.await {
         Ok(transaction) => Ok(Some(transaction)),
-        Err(RpcError::Source(_)) if unknown.load(Ordering::Relaxed) => Ok(None),
+        Err(RpcError::Source(_)) if unknown.load(Ordering::Relaxed) && !failed.load(Ordering::Relaxed) => Ok(None),
         Err(error) => Err(evm.nodes.error(error)),
     }
 }
@@ -43,14 +41,14 @@ async fn ask(evm: &Evm, session: Session, hash: H256) -> Result<Option<ChainTran
         ("eth_blockNumber", json!([])),
     ];
     let [transaction, receipt, head] = take(session.batch(&calls).await?)?;
-    let Some(transaction) = decode::<Option<Transaction>>(&*transaction.map_err(no_verdict)?)? else { return Ok(None) };
+    let Some(transaction) = decode::<Option<Transaction>>(&transaction.map_err(no_verdict)?)? else { return Ok(None) };
     let receipt = match receipt {
         Ok(receipt) => decode::<Option<Receipt>>(&receipt)?,
         // Some nodes have no receipt of what waits, and say so with an error.
         Err(RpcError::Answer(_)) => None,
         Err(error) => return Err(error),
     };
-    let head = decode::<U64>(&*head?)?.as_u64();
+    let head = decode::<U64>(&head?)?.as_u64();
     let timestamp = match &receipt {
         Some(receipt) => timestamp(&session, receipt.block_hash).await?,
         None => None,
@@ -137,7 +135,18 @@ async fn hand_over(
         return refusal;
     }
     let raw = Bytes::from(signed.bytes.clone());
-    match session.call::<H256>("eth_sendRawTransaction", json!([raw])).await {
+    // From now on it may have been taken, also where nobody waits for the answer any longer.
+    let before = doubtful.swap(true, Ordering::Relaxed);
+    let answer = session.call::<H256>("eth_sendRawTransaction", json!([raw])).await;
+    if matches!(
+        answer,
+        Err(RpcError::Answer(_)
+            | RpcError::Unsupported(_)
+            | RpcError::Source(SourceError::CircuitOpen { .. } | SourceError::RateLimited { .. }))
+    ) {
+        doubtful.store(before, Ordering::Relaxed);
+    }
+    match answer {
         Ok(told) if told == hash => Ok(()),
         Ok(told) => Err(SourceError::Malformed(format!("it calls the transaction {told:?}")).into()),
         Err(RpcError::Answer(error)) if says_known(&error.message) => Ok(()),
@@ -145,16 +154,7 @@ async fn hand_over(
             // It may have been taken, and mined, in the meantime.
             if is_known(session, hash).await? { Ok(()) } else { Err(RpcError::Answer(error)) }
         }
-        Err(error) => {
-            // Left alone or not let through, it was not sent; otherwise it may have been.
-            let not_sent = matches!(
-                error,
-                RpcError::Unsupported(_)
-                    | RpcError::Source(SourceError::CircuitOpen { .. } | SourceError::RateLimited { .. })
-            );
-            doubtful.fetch_or(!not_sent, Ordering::Relaxed);
-            Err(error)
-        }
+        Err(error) => Err(error),
     }
 }
 
@@ -166,10 +166,10 @@ async fn judged(
 ) -> Result<Option<Result<(), RpcError>>, RpcError> {
     let calls = [known(hash), ("eth_getTransactionCount", json!([signed.from, "latest"]))];
     let [before, count] = take(session.batch(&calls).await?)?;
-    if !decode::<Value>(&*before.map_err(no_verdict)?)?.is_null() {
+    if !decode::<Value>(&before.map_err(no_verdict)?)?.is_null() {
         return Ok(Some(Ok(())));
     }
-    let next = decode::<U64>(&*count.map_err(no_verdict)?)?.as_u64();
+    let next = decode::<U64>(&count.map_err(no_verdict)?)?.as_u64();
     let Some(nonce) = signed.nonce.filter(|nonce| *nonce < next) else { return Ok(None) };
     // Asked again: between the two it may have been mined.
     if is_known(session, hash).await? {

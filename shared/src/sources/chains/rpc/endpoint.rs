@@ -141,10 +141,12 @@ impl Endpoint {
         // A caller chooses what is executed, and how much is asked for: how long that takes says nothing of the node.
         let execution = calls.iter().any(|(method, _)| matches!(*method, "eth_call" | "eth_estimateGas"));
         let told = |error: &BreakerError<RpcError>| match error {
-            BreakerError::Failed(RpcError::Answer(_) | RpcError::Unsupported(_)) => true,
-            BreakerError::Failed(RpcError::Source(SourceError::TooLong(_))) => true,
             BreakerError::TimedOut(_) => execution,
-            _ => false,
+            BreakerError::Failed(error) => matches!(
+                error,
+                RpcError::Answer(_) | RpcError::Unsupported(_) | RpcError::Source(SourceError::TooLong(_))
+            ),
+            BreakerError::Open { .. } | BreakerError::Busy => false,
         };
         let watch = Watch { endpoint: self, started: self.clock.micros(), ended: false };
         let outcome = self.breaker.call_filtered(asked, told).await.map_err(RpcError::from);
@@ -190,10 +192,13 @@ impl Watch<'_> {
         }
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "no answer takes so long")]
+    fn milliseconds(&self) -> f64 {
+        (self.endpoint.clock.micros() - self.started).max(0) as f64 / 1000.0
+    }
+
     fn took(&self) {
-        let micros = self.endpoint.clock.micros() - self.started;
-        #[expect(clippy::cast_precision_loss, reason = "no answer takes so long")]
-        let milliseconds = micros.max(0) as f64 / 1000.0;
+        let milliseconds = self.milliseconds();
         let mut vitals = self.endpoint.vitals();
         let known = vitals.latency.unwrap_or(milliseconds);
         vitals.latency = Some(known * (1.0 - WEIGHT) + milliseconds * WEIGHT);
@@ -202,8 +207,7 @@ impl Watch<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        let micros = self.endpoint.clock.micros() - self.started;
-        let slower = self.endpoint.vitals().latency.is_some_and(|known| known < micros as f64 / 1000.0);
+        let slower = self.endpoint.vitals().latency.is_some_and(|known| known < self.milliseconds());
         if !self.ended && slower {
             self.took();
         }

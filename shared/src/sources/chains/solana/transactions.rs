@@ -47,7 +47,7 @@ pub(super) async fn has_landed(solana: &Solana, hash: &str) -> Result<bool, Chai
     let call = &call;
     let ask = |session: Session| async move {
         let [status] = take(batch(&session, call).await?)?;
-        let Response { value, .. } = decode::<Response<Vec<Option<Known>>>>(&*status?)?;
+        let Response { value, .. } = decode::<Response<Vec<Option<Known>>>>(&status?)?;
         Ok(value.into_iter().next().flatten().is_some())
     };
     solana.nodes.read(ask).await.map_err(|error| solana.error(error))

@@ -14,12 +14,17 @@ use serde_json::json;
 use super::abi::{v2_swap, v3_flash};
 use super::legs::Leg;
 use crate::domain::swap::impact_bps;
+use crate::platform::ids::new_id;
 use crate::sources::chains::evm::contract::{checksummed, word};
 use crate::sources::chains::evm::{EthCall, EvmClient, Revert};
 use crate::sources::quotes::QuoteError;
 
-/// Where the contract is assumed to be: nobody has the key.
-const PROBE: Address = Address::repeat_byte(0xfe);
+/// Where the contract is assumed to be: another place each time, or a token could treat that one better than all others.
+fn somewhere() -> Address {
+    let random = [new_id(), new_id()].map(|id| id.into_bytes());
+    // What of an id is not the time.
+    Address::from_slice(&[&random[0][6..], &random[1][6..]].concat())
+}
 
 /// Which version a pool is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,15 +77,16 @@ impl Loan {
 
     fn call(&self) -> EthCall {
         let (amount0, amount1) = if self.first { (self.amount, U256::zero()) } else { (U256::zero(), self.amount) };
+        let probe = somewhere();
         let data = match self.version {
-            Version::V2 => v2_swap(amount0, amount1, PROBE, vec![0]),
-            Version::V3 => v3_flash(PROBE, amount0, amount1, vec![0]),
+            Version::V2 => v2_swap(amount0, amount1, probe, vec![0]),
+            Version::V3 => v3_flash(probe, amount0, amount1, vec![0]),
         };
         let code = ethers::types::Bytes::from(code(self.token));
         EthCall {
             // V3's pools call back whoever calls them.
-            from: Some(PROBE),
-            overrides: Some(json!({ format!("{PROBE:?}"): { "code": code } })),
+            from: Some(probe),
+            overrides: Some(json!({ format!("{probe:?}"): { "code": code } })),
             ..EthCall::new(self.pool, data)
         }
     }
