@@ -264,20 +264,11 @@ fn run(port: u16, options: AnvilOptions, folder: &Folder) -> Process {
     Process::start("anvil", &mut anvil)
 }
 
-<<<<<<< HEAD
 /// The accounts, as it writes them at its start: now and then after it answers.
 async fn dev_accounts(folder: &Folder) -> Vec<DevAccount> {
     let config = eventually("anvil has written its configuration", || async {
         let text = std::fs::read_to_string(folder.path().join("config.json")).map_err(|error| error.to_string())?;
         serde_json::from_str::<Value>(&text).map_err(|error| error.to_string())
-=======
-/// The accounts, as it writes them at its start: maybe after its first answer.
-async fn dev_accounts(folder: &Folder) -> Vec<DevAccount> {
-    let path = folder.path().join("config.json");
-    let config: Value = eventually("anvil writes its configuration", || async {
-        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
-        serde_json::from_str(&text).map_err(|error| error.to_string())
->>>>>>> t-watching
     })
     .await;
     let listed = |name: &str| config[name].as_array().cloned().unwrap_or_default();

@@ -5,7 +5,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use super::upstream::{self, Api, Call, Figure, NATIVE, malformed};
-use super::{Hop, QuoteError, QuoteSource, SourceQuote, Swap, UnsignedTransaction};
+use super::{Hop, QuoteError, QuoteSource, SourceQuote, Swap, Token, UnsignedTransaction};
 use crate::breaker;
 use crate::platform::BoxFuture;
 use crate::platform::secret::Secret;

@@ -55,7 +55,7 @@ async fn a_token_that_is_sold_has_to_be_allowed() {
     let body = with(&body, "/transactionRequest/value", "0x0");
     let (_, quote) = asked(&sells, Answer::ok(&body)).await;
     let spender = quote.unwrap().transaction.unwrap().spender;
-    assert_eq!(spender.as_deref(), Some("0x1111111254fb6c44bac0bed2854e76f90643097d"));
+    assert_eq!(spender.as_deref(), Some(ROUTER));
     let (_, quote) = asked(&sells, Answer::ok(with(&body, "/estimate/approvalAddress", ZERO))).await;
     assert_eq!(malformed(quote), "who is to be allowed to take the token is not an address");
 }

@@ -19,7 +19,7 @@ async fn asked(answer: Answer) -> Result<Bytes, QuoteError> {
 }
 
 fn call(data: &str) -> Call<'_> {
-    Call { to: ROUTER, data, value: "0", gas: None, spender: Some(ROUTER) }
+    Call { to: ROUTER, data, value: "0", gas: None, spender: Some(ROUTER), contracts: &[] }
 }
 
 #[test]
@@ -155,4 +155,17 @@ async fn refusals_without_a_reason_are_told_by_their_status() {
 fn a_source_has_a_little_less_than_four_seconds() {
     let options = breaker_options("some");
     assert_eq!((options.group.as_deref(), options.timeout.as_millis()), (Some("quotes"), 3800));
+}
+
+#[test]
+fn only_the_services_own_contracts_are_called_and_allowed_to_take() {
+    const OTHER: &str = "0x6b175474e89094c44da98b954eedeac495271d0f";
+    let swap = swap("eip155:1", TOKEN, OTHER, "1000");
+    let with = |to, spender| {
+        let call = Call { to, spender: Some(spender), contracts: &[ROUTER], ..call("0x12345678") };
+        transaction(&swap, &call).map_err(|error| error.to_string())
+    };
+    assert!(with(ROUTER, ROUTER).is_ok());
+    assert!(with(OTHER, ROUTER).unwrap_err().contains("is not the service's"));
+    assert!(with(ROUTER, OTHER).unwrap_err().contains("is not the service"));
 }

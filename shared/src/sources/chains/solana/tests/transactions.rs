@@ -10,6 +10,10 @@ fn transaction() -> VersionedTransaction {
     signed(VersionedMessage::Legacy(message(&key(1), 1_500_000_000, &[price])), &[&key(1)])
 }
 
+fn hash() -> String {
+    transaction().signatures[0].to_string()
+}
+
 fn told(failure: &Value) -> Value {
     json!({
         "slot": 999_990, "blockTime": 1_750_000_000, "version": "legacy",
@@ -53,7 +57,7 @@ async fn a_transfer_is_told_whole() {
 #[tokio::test]
 async fn a_failure_says_why_and_what_is_confirmed_is_not_settled() {
     let node = knowing(told(&json!({ "InstructionError": [1, { "Custom": 1 }] })), status("confirmed")).await;
-    let found = solana(&[&node], 1).get_transaction("x").await.unwrap().unwrap();
+    let found = solana(&[&node], 1).get_transaction(&hash()).await.unwrap().unwrap();
     assert_eq!((found.status, found.confirmations), (TransactionStatus::Failed, 14));
     assert_eq!(found.error.unwrap(), "Error processing Instruction 1: custom program error: 0x1");
 }
@@ -61,15 +65,15 @@ async fn a_failure_says_why_and_what_is_confirmed_is_not_settled() {
 #[tokio::test]
 async fn what_is_not_confirmed_is_pending() {
     let node = knowing(Value::Null, status("processed")).await;
-    let found = solana(&[&node], 1).get_transaction("x").await.unwrap().unwrap();
+    let found = solana(&[&node], 1).get_transaction(&hash()).await.unwrap().unwrap();
     assert_eq!((found.status, found.confirmations, found.block), (TransactionStatus::Pending, 0, None));
 }
 
 #[tokio::test]
 async fn all_nodes_are_asked_before_it_is_unknown() {
     let (one, other) = (knowing(Value::Null, Value::Null).await, knowing(Value::Null, Value::Null).await);
-    assert_eq!(solana(&[&one, &other], 1).get_transaction("x").await.unwrap(), None);
+    assert_eq!(solana(&[&one, &other], 1).get_transaction(&hash()).await.unwrap(), None);
     assert_eq!((one.calls("getTransaction").len(), other.calls("getTransaction").len()), (1, 1));
     let knows = knowing(told(&Value::Null), status("finalized")).await;
-    assert!(solana(&[&one, &knows], 1).get_transaction("x").await.unwrap().is_some());
+    assert!(solana(&[&one, &knows], 1).get_transaction(&hash()).await.unwrap().is_some());
 }
