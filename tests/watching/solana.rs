@@ -47,7 +47,7 @@ async fn payments_are_observed_once_they_are_final_and_reading_goes_on_where_it_
     let with_memo = known.iter().find(|event| event.data["transaction"] == second.as_str()).unwrap();
     assert!(with_memo.data["data"].as_str().is_some_and(|memo| memo.contains("for tea")), "{with_memo:?}");
 
-    // A failure is an event too, by another process, which dies before it is told.
+    // A failure is an event too; another process goes on.
     let poor = node.sign_transfer(&from, &to, 50 * SOL).await;
     let failed = node.send_unchecked(&poor).await;
     node.advance(40).await;
