@@ -10,6 +10,7 @@
 
 use ethers::types::{Address, U256};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::abi::{v2_swap, v3_flash};
 use super::legs::Leg;
@@ -21,7 +22,7 @@ use crate::sources::quotes::QuoteError;
 
 /// Where the contract is assumed to be: another place each time, or a token could treat that one better than all others.
 fn somewhere() -> Address {
-    let random = [new_id(), new_id()].map(|id| id.into_bytes());
+    let random = [new_id(), new_id()].map(Uuid::into_bytes);
     // What of an id is not the time.
     Address::from_slice(&[&random[0][6..], &random[1][6..]].concat())
 }
