@@ -59,7 +59,7 @@ async fn chains_are_listed_with_what_is_watched_on_them() {
     };
     let wanted = json!([
         chain("eip155:31337", "anvil", "ETH", 18, 0, json!(["one", "two"])),
-        chain("eip155:7777", "eip155:7777", "ETH", 18, 20, json!([])),
+        chain("eip155:7777", "eip155:7777", "native", 18, 20, json!([])),
         chain("eip155:8453", "base", "ETH", 18, 20, json!([])),
         chain("solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp", "solana", "SOL", 9, 32, json!(["three"])),
     ]);
