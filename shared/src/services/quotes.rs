@@ -58,7 +58,7 @@ pub struct BestQuote {
     pub amount_in: U256,
     /// The quote.
     pub quote: SourceQuote,
-    /// The least that is taken, by the slippage that was asked for.
+    /// The least that is taken: by the slippage that was asked for, or less where the source's transaction takes less.
     pub min_amount_out: U256,
     /// Until when it may be acted on.
     pub expires_at: Timestamp,
@@ -117,7 +117,7 @@ impl Quotes {
             source,
             amount_in: swap.amount,
             quote: best.quote.clone(),
-            min_amount_out: min_amount_out(best.quote.amount_out, swap.slippage_bps),
+            min_amount_out: min_of(&best.quote, swap.slippage_bps),
             expires_at: after(self.clock.now(), HOLDS),
             answers,
         })
@@ -208,6 +208,13 @@ fn ranked(answers: Vec<(&'static str, Result<SourceQuote, QuoteError>)>, cost: O
     };
     ranked.sort_by_key(|answer| std::cmp::Reverse(worth(answer)));
     ranked
+}
+
+/// The least that is taken: by the slippage that was asked for, or what the source's transaction really takes, if that is
+/// less.
+fn min_of(quote: &SourceQuote, slippage_bps: u16) -> U256 {
+    let wanted = min_amount_out(quote.amount_out, slippage_bps);
+    quote.min_amount_out.map_or(wanted, |told| told.min(wanted))
 }
 
 fn in_token(gas: u64, cost: GasCost) -> U256 {

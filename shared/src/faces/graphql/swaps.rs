@@ -39,7 +39,7 @@ pub(super) struct SwapQuote {
     amount_in: String,
     /// What is bought.
     amount_out: String,
-    /// What is bought at least, after slippage.
+    /// What is bought at least, after slippage: what the transaction really insists on, where its source says less.
     min_amount_out: String,
     /// How much worse the price is than that of a tiny swap, in hundredths of a percent, where it is known.
     price_impact_bps: Option<i32>,

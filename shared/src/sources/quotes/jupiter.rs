@@ -118,6 +118,7 @@ struct Answer {
     output_mint: String,
     in_amount: String,
     out_amount: String,
+    other_amount_threshold: Option<String>,
     swap_mode: String,
     slippage_bps: u16,
     /// A fraction, whatever its name: 0.01 is one percent.
@@ -162,6 +163,7 @@ impl Answer {
             return Err(malformed("it would pay more than there can be"));
         }
         Ok(SourceQuote {
+            min_amount_out: upstream::least(self.other_amount_threshold.as_deref())?,
             amount_out,
             price_impact_bps: self.price_impact_pct.as_deref().and_then(impact_bps),
             route: upstream::route(self.route_plan.iter().map(Plan::hop))?,

@@ -177,6 +177,7 @@ struct TokenInfo {
 struct Estimate {
     from_amount: String,
     to_amount: String,
+    to_amount_min: Option<String>,
     approval_address: Option<String>,
     gas_costs: Option<Vec<GasCost>>,
 }
@@ -211,6 +212,7 @@ impl Answer {
         let transaction =
             swap.recipient.as_deref().map(|recipient| self.transaction(swap, recipient, number)).transpose()?;
         Ok(SourceQuote {
+            min_amount_out: upstream::least(self.estimate.to_amount_min.as_deref())?,
             amount_out: upstream::amount_out(&self.estimate.to_amount)?,
             price_impact_bps: None,
             route: self.route()?,

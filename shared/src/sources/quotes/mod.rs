@@ -64,6 +64,8 @@ pub enum Token {
 pub struct SourceQuote {
     /// In base units of what is bought.
     pub amount_out: U256,
+    /// The least that its transaction takes, where the source says so itself.
+    pub min_amount_out: Option<U256>,
     /// How much worse than for a tiny amount, in hundredths of a percent, where it is known.
     pub price_impact_bps: Option<i32>,
     /// Through what.

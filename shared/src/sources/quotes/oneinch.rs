@@ -158,6 +158,7 @@ impl Answer {
         let transaction = swap.recipient.as_deref().map(|recipient| self.transaction(swap, recipient)).transpose()?;
         let gas = self.gas.as_ref().map(Figure::gas).transpose()?.flatten();
         Ok(SourceQuote {
+            min_amount_out: None,
             amount_out: upstream::amount_out(&self.dst_amount)?,
             price_impact_bps: None,
             route: self.protocols.as_deref().map(route).transpose()?.unwrap_or_default(),

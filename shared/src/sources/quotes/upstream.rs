@@ -171,6 +171,15 @@ impl Figure {
     }
 }
 
+/// The least that a service's transaction takes, where it says so.
+///
+/// # Errors
+/// [`SourceError::Malformed`] for what is no integer.
+pub(super) fn least(text: Option<&str>) -> Result<Option<U256>, QuoteError> {
+    let read = |text| decimal(text).ok_or_else(|| malformed("the least that it takes is not an integer"));
+    text.map(read).transpose()
+}
+
 /// What would be paid.
 ///
 /// # Errors

@@ -93,6 +93,7 @@ struct Answer {
     buy_token: String,
     sell_amount: String,
     buy_amount: String,
+    min_buy_amount: Option<String>,
     route: Option<Route>,
     issues: Option<Issues>,
     allowance_target: Option<String>,
@@ -141,6 +142,7 @@ impl Answer {
         let transaction = swap.recipient.is_some().then(|| self.transaction(swap)).transpose()?;
         let gas = self.gas.as_ref().map(Figure::gas).transpose()?.flatten();
         Ok(SourceQuote {
+            min_amount_out: upstream::least(self.min_buy_amount.as_deref())?,
             amount_out: upstream::amount_out(&self.buy_amount)?,
             price_impact_bps: None,
             route: upstream::route(self.route.iter().flat_map(|route| &route.fills).map(Fill::hop))?,

@@ -27,6 +27,7 @@ async fn a_quote_alone_is_one_request() {
     assert!(request.starts_with(&line), "{request}");
     assert!(request.contains("\r\nx-api-key: hunter2\r\n"), "{request}");
     assert_eq!((quote.amount_out.as_u64(), quote.price_impact_bps), (17_057_460, Some(1)));
+    assert_eq!(quote.min_amount_out.unwrap().as_u64(), 16_886_885);
     assert_eq!((quote.gas, quote.transaction), (None, None));
     let step = &quote.route[0];
     assert_eq!((step.exchange.as_str(), step.share_bps), ("Meteora DLMM", 10_000));

@@ -32,6 +32,7 @@ async fn a_price_is_asked_for_somebody_else_and_nothing_is_to_sign() {
         assert!(request.starts_with(&line), "{request}");
         assert!(request.contains("\r\nx-lifi-api-key: hunter2\r\n"), "{request}");
         assert_eq!(quote.amount_out.to_string(), "21922914496086353975");
+        assert_eq!(quote.min_amount_out.unwrap().to_string(), "21265227061203763356");
         assert_eq!((quote.gas, quote.price_impact_bps, quote.transaction), (Some(252_364), None, None));
         assert_eq!(quote.route.len(), 1);
         assert_eq!((quote.route[0].exchange.as_str(), quote.route[0].from.as_str()), ("1inch", NATIVE));

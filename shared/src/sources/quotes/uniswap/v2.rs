@@ -68,6 +68,7 @@ impl UniswapV2 {
             .map(|(recipient, router)| transactions::v2(router, &plan, recipient, &route, amount_out));
         let further = u64::try_from(route.len().saturating_sub(1)).unwrap_or_default();
         Ok(SourceQuote {
+            min_amount_out: None,
             amount_out,
             price_impact_bps: ideal.map(|ideal| impact_bps(amount_out, ideal)),
             route: hops(&route, EXCHANGE),

@@ -58,6 +58,7 @@ impl UniswapV3 {
             .zip(v3.router)
             .map(|(recipient, router)| transactions::v3(router, &plan, recipient, route, amount_out));
         Ok(SourceQuote {
+            min_amount_out: None,
             amount_out,
             price_impact_bps: ideal.map(|ideal| impact_bps(amount_out, ideal)),
             route: hops(route, EXCHANGE),

@@ -31,6 +31,7 @@ async fn a_price_is_for_nobody() {
     assert!(request.starts_with(&line), "{request}");
     assert!(request.contains("\r\n0x-api-key: hunter2\r\n") && request.contains("\r\n0x-version: v2\r\n"), "{request}");
     assert_eq!(quote.amount_out.to_string(), "458050129388884000000000");
+    assert_eq!(quote.min_amount_out.unwrap().to_string(), "453462747021444000000000");
     assert_eq!((quote.gas, quote.price_impact_bps, quote.transaction), (Some(1_116_817), None, None));
     let steps: Vec<_> = quote.route.iter().map(|hop| (hop.exchange.as_str(), hop.share_bps)).collect();
     assert_eq!(steps, [("Uniswap_V3", 3251), ("0x_RFQ", 333), ("Maker_PSM", 10_000)]);
