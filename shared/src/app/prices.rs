@@ -40,6 +40,7 @@ pub(super) struct Shared {
     pub(super) cache: Arc<Cache>,
     pub(super) config: PriceConfig,
     pub(super) coins: Vec<Coin>,
+    #[cfg(feature = "graphql")]
     pub(super) chains: ChainParts,
     sources: Arc<OrderedSources>,
 }
@@ -52,7 +53,16 @@ impl Shared {
         let cache = Arc::new(cache(vars, redis, &clock, &breakers)?);
         let chains = ChainParts::new(vars, &clock, &breakers)?;
         let sources = Arc::new(sources(vars, &config, &chains, &clock, &breakers)?);
-        Ok(Self { coins: polled_coins(&config)?, chains, sources, clock, breakers, cache, config })
+        Ok(Self {
+            coins: polled_coins(&config)?,
+            #[cfg(feature = "graphql")]
+            chains,
+            sources,
+            clock,
+            breakers,
+            cache,
+            config,
+        })
     }
 
     #[cfg(feature = "graphql")]

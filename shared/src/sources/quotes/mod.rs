@@ -5,7 +5,7 @@ mod lifi;
 mod oneinch;
 #[cfg(test)]
 pub(crate) mod testing;
-#[cfg(feature = "evm")]
+#[cfg(all(feature = "evm", feature = "graphql"))]
 pub mod uniswap;
 mod upstream;
 mod zerox;

@@ -30,7 +30,7 @@ pub(super) fn parse_hash(text: &str) -> Result<H256, ChainError> {
 }
 
 /// The address as it is written, with its checksum.
-pub(super) fn checksummed(address: Address) -> String {
+pub(crate) fn checksummed(address: Address) -> String {
     to_checksum(&address, None)
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ethers::types::{Address, Bytes, U256};
+use ethers::types::{Address, Bytes};
 use serde_json::{Value, json};
 
 use crate::sources::chains::ChainError;
@@ -69,7 +69,8 @@ impl EvmClient {
     ///
     /// # Errors
     /// [`ChainError::Unavailable`], where no node answers.
-    pub(crate) async fn gas_price(&self) -> Result<U256, ChainError> {
+    #[cfg(feature = "graphql")]
+    pub(crate) async fn gas_price(&self) -> Result<ethers::types::U256, ChainError> {
         let price = |session: Session| async move { session.call("eth_gasPrice", json!([])).await };
         self.nodes.read(price).await.map_err(|error| self.nodes.error(error))
     }

@@ -2,9 +2,11 @@
 //! (<https://docs.soliditylang.org/en/latest/abi-spec.html>).
 
 use ethers::abi::{self, Token as Value};
-use ethers::types::{Address, U256};
-use ethers::utils::{id, to_checksum};
+use ethers::types::U256;
+use ethers::utils::id;
 
+#[cfg(feature = "graphql")]
+pub(crate) use super::address::checksummed;
 use crate::sources::SourceError;
 use crate::sources::chains::ChainError;
 
@@ -17,11 +19,6 @@ pub(crate) fn call(signature: &str, arguments: &[Value]) -> Vec<u8> {
 pub(crate) fn word(answer: &[u8], index: usize) -> Option<U256> {
     let start = index.checked_mul(32)?;
     answer.get(start..start.checked_add(32)?).map(U256::from_big_endian)
-}
-
-/// The address as it is written, with its EIP-55 checksum.
-pub(crate) fn checksummed(address: Address) -> String {
-    to_checksum(&address, None)
 }
 
 /// Why a source that asks contracts has no answer.
@@ -38,7 +35,7 @@ mod tests {
 
     #[test]
     fn a_call_is_a_selector_and_words() {
-        let call = call("balanceOf(address)", &[Value::Address(Address::repeat_byte(7))]);
+        let call = call("balanceOf(address)", &[Value::Address(ethers::types::Address::repeat_byte(7))]);
         assert_eq!(call[..4], [0x70, 0xa0, 0x82, 0x31]);
         assert_eq!(word(&call[4..], 0), Some(U256::from_big_endian(&[7; 20])));
         assert_eq!((word(&call[4..], 1), word(&[0; 31], 0), word(&[], usize::MAX)), (None, None, None));

@@ -106,6 +106,7 @@ impl Nodes {
     ///
     /// # Errors
     /// [`RpcError::Answer`] of the first that gives one; that of the last node, where none gives any.
+    #[cfg(any(feature = "solana", test))]
     pub(crate) async fn run<T, F: Future<Output = Result<T, RpcError>>>(
         &self,
         operation: impl Fn(Session) -> F,
