@@ -79,6 +79,20 @@ pub struct Metadata {
     pub occurred_at: Timestamp,
 }
 
+impl Metadata {
+    /// Of what nobody asked for: a schedule's work.
+    pub fn of_schedule(correlation_id: &str, occurred_at: Timestamp) -> Self {
+        Self {
+            user_id: None,
+            correlation_id: correlation_id.to_owned(),
+            causation_id: None,
+            traceparent: None,
+            idempotency_key: None,
+            occurred_at,
+        }
+    }
+}
+
 /// An event as it is in a store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RecordedEvent {

@@ -12,9 +12,9 @@ use super::chains::units;
 use crate::breaker::{BreakerError, Breakers, CircuitBreaker, Options};
 use crate::domain::swap::{BPS, min_amount_out, share};
 use crate::platform::clock::{Clock, Timestamp, after};
-use crate::sources::SourceError;
 use crate::sources::chains::{ChainAdapter, Chains};
 use crate::sources::quotes::{GasCost, QuoteError, QuoteSource, SourceQuote, Swap, Token, Tokens};
+use crate::sources::{SourceError, behind_breaker};
 
 /// For all sources together.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -171,20 +171,9 @@ async fn ask(
     let quote = match quote {
         Err(_) => Err(SourceError::TimedOut(DEADLINE).into()),
         Ok(Ok(quote)) if quote.amount_out.is_zero() => Err(QuoteError::NoRoute("it pays nothing".to_owned())),
-        Ok(outcome) => outcome.map_err(QuoteError::from),
+        Ok(outcome) => outcome.map_err(behind_breaker),
     };
     (source.name(), quote)
-}
-
-impl From<BreakerError<Self>> for QuoteError {
-    fn from(error: BreakerError<Self>) -> Self {
-        Self::Source(match error {
-            BreakerError::Failed(error) => return error,
-            BreakerError::Open { retry_after } => SourceError::CircuitOpen { retry_after },
-            BreakerError::Busy => SourceError::CircuitOpen { retry_after: Duration::from_secs(1) },
-            BreakerError::TimedOut(limit) => SourceError::TimedOut(limit),
-        })
-    }
 }
 
 /// The offers, the best first, then who offers nothing.

@@ -207,14 +207,7 @@ impl Watcher {
     }
 
     fn metadata(&self, correlation_id: &str) -> Metadata {
-        Metadata {
-            user_id: None,
-            correlation_id: correlation_id.to_owned(),
-            causation_id: None,
-            traceparent: None,
-            idempotency_key: None,
-            occurred_at: self.clock.now(),
-        }
+        Metadata::of_schedule(correlation_id, self.clock.now())
     }
 }
 

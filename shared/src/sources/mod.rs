@@ -41,12 +41,17 @@ pub enum SourceError {
 
 impl From<BreakerError<SourceError>> for SourceError {
     fn from(error: BreakerError<SourceError>) -> Self {
-        match error {
-            BreakerError::Open { retry_after } => Self::CircuitOpen { retry_after },
-            BreakerError::Busy => Self::CircuitOpen { retry_after: Duration::from_secs(1) },
-            BreakerError::TimedOut(limit) => Self::TimedOut(limit),
-            BreakerError::Failed(error) => error,
-        }
+        behind_breaker(error)
+    }
+}
+
+/// What came of a call behind a breaker: the call's own error, or why there was none.
+pub(crate) fn behind_breaker<E: From<SourceError>>(error: BreakerError<E>) -> E {
+    match error {
+        BreakerError::Failed(error) => error,
+        BreakerError::Open { retry_after } => SourceError::CircuitOpen { retry_after }.into(),
+        BreakerError::Busy => SourceError::CircuitOpen { retry_after: Duration::from_secs(1) }.into(),
+        BreakerError::TimedOut(limit) => SourceError::TimedOut(limit).into(),
     }
 }
 

@@ -4,6 +4,7 @@
 //! nothing but an [`Operation`] that was: the schema itself is private to this module.
 
 mod admission;
+mod chain_events;
 mod chains;
 mod connection;
 mod directives;

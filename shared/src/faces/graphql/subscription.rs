@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_graphql::{Context, ID, Subscription};
 use futures_util::{Stream, StreamExt};
 
+use super::chain_events::ChainEventUpdate;
 use super::directives::{Role, auth};
 use super::query::parse;
-use super::sent::ChainEventUpdate;
 use super::services;
 use super::types::{EmotionUpdate, PriceUpdate};
 use crate::domain::emotion::{EmotionAggregate, EmotionEvent};

@@ -39,7 +39,7 @@ const UNWRAP: &str = "0x2e1a7d4d";
 /// Where the various services say why they refuse: the most telling place first.
 const REASONS: [&str; 4] = ["/data/details/0/reason", "/description", "/message", "/error"];
 
-/// How patient to be with a source. All are asked at once, and a face waits 4 s for them.
+/// How patient to be with a source. All are asked at once, and waited for together for 5 s.
 pub(super) fn breaker_options(name: &'static str) -> breaker::Options {
     breaker::Options {
         group: Some("quotes".into()),

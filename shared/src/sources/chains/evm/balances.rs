@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use ethers::abi::{AbiDecode, AbiEncode};
+use ethers::abi::{AbiDecode, Token as Argument};
 use ethers::types::{Address, Bytes, U64, U256};
-use ethers::utils::id;
 use moka::sync::Cache;
 use serde_json::{Value, json};
 
 use super::Evm;
 use super::address::parse_address;
 use super::client::EthCall;
+use super::contract::call;
 use crate::domain::chain::Amount;
 use crate::sources::SourceError;
 use crate::sources::chains::rpc::{RpcError, Session, decode};
@@ -115,7 +115,7 @@ async fn ask(evm: &Evm, session: &Session, queries: &[Query], block: Option<u64>
     calls.extend(queries.iter().map(|query| balance_call(*query, &at)));
     for token in &unknown {
         calls.extend(
-            ["decimals()", "symbol()"].map(|name| ("eth_call", EthCall::new(*token, selector(name)).params(&at))),
+            ["decimals()", "symbol()"].map(|name| ("eth_call", EthCall::new(*token, call(name, &[])).params(&at))),
         );
     }
     let mut answers = vec![];
@@ -152,15 +152,10 @@ fn balance_call((owner, token): Query, at: &str) -> (&'static str, Value) {
     match token {
         None => ("eth_getBalance", json!([owner, at])),
         Some(token) => {
-            let data = [selector("balanceOf(address)"), owner.encode()].concat();
+            let data = call("balanceOf(address)", &[Argument::Address(owner)]);
             ("eth_call", EthCall::new(token, data).params(at))
         }
     }
-}
-
-/// The first four bytes that a call of a function begins with.
-pub(super) fn selector(signature: &str) -> Vec<u8> {
-    id(signature).to_vec()
 }
 
 /// A symbol is a string; of old tokens, 32 bytes. What cannot be shown is left out.
@@ -175,6 +170,8 @@ fn readable_symbol(bytes: &[u8]) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use ethers::abi::AbiEncode;
+
     use super::*;
 
     #[test]

@@ -15,9 +15,9 @@ use super::message::{self, Outcome, Outcomes, RpcError, decode};
 use crate::breaker::{Backoff, BreakerError, Breakers, CircuitBreaker, Options, State};
 use crate::domain::chain::ChainId;
 use crate::platform::clock::{Clock, Timestamp};
-use crate::sources::SourceError;
 use crate::sources::chains::EndpointHealth;
 use crate::sources::http::{Exchange, HttpClient};
+use crate::sources::{SourceError, behind_breaker};
 
 /// For one request: a range of logs may take its time.
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -149,7 +149,7 @@ impl Endpoint {
             BreakerError::Open { .. } | BreakerError::Busy => false,
         };
         let watch = Watch { endpoint: self, started: self.clock.micros(), ended: false };
-        let outcome = self.breaker.call_filtered(asked, told).await.map_err(RpcError::from);
+        let outcome = self.breaker.call_filtered(asked, told).await.map_err(behind_breaker);
         watch.ended(&outcome);
         outcome
     }
@@ -211,17 +211,6 @@ impl Drop for Watch<'_> {
         if !self.ended && slower {
             self.took();
         }
-    }
-}
-
-impl From<BreakerError<Self>> for RpcError {
-    fn from(error: BreakerError<Self>) -> Self {
-        Self::Source(match error {
-            BreakerError::Failed(error) => return error,
-            BreakerError::Open { retry_after } => SourceError::CircuitOpen { retry_after },
-            BreakerError::Busy => SourceError::CircuitOpen { retry_after: Duration::from_secs(1) },
-            BreakerError::TimedOut(limit) => SourceError::TimedOut(limit),
-        })
     }
 }
 
