@@ -5,7 +5,7 @@
 //! - [`triggers`] turn Lambda events (HTTP, Kafka, schedules, invocations) into calls of services.
 //! - [`faces`] speak to callers: the HTTP router, GraphQL, and the one table from errors to codes.
 //! - [`services`] are the use cases: prices, emotion, memories, polling; relaying, projecting, replaying.
-//! - [`store`], [`bus`], [`cache`], [`breaker`], [`limits`] and [`sources`] are the capabilities: object-safe
+//! - [`store`], [`bus`], [`push`], [`cache`], [`breaker`], [`limits`] and [`sources`] are the capabilities: object-safe
 //!   traits with one file a backend.
 //! - [`domain`] is pure: decisions and state, no I/O, no clock.
 //! - [`platform`] lies under all: clock, ids, configuration, authentication, telemetry.
@@ -24,6 +24,8 @@ pub mod domain;
 pub mod faces;
 pub mod limits;
 pub mod platform;
+#[cfg(feature = "graphql")]
+pub mod push;
 pub mod services;
 pub mod sources;
 pub mod store;

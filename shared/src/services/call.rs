@@ -79,7 +79,7 @@ mod tests {
 
     fn call(user_id: &str) -> Call {
         Call {
-            principal: Some(Principal { user_id: user_id.into(), role: Role::User }),
+            principal: Some(Principal { user_id: user_id.into(), role: Role::User, expires_at: None }),
             idempotency_key: Some("k".into()),
             ..Call::default()
         }

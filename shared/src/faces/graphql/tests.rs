@@ -61,7 +61,7 @@ impl Fixture {
         variables: serde_json::Value,
         role: Option<Role>,
     ) -> Result<Operation, Vec<ServerError>> {
-        let principal = role.map(|role| Principal { user_id: "ada".to_owned(), role });
+        let principal = role.map(|role| Principal { user_id: "ada".to_owned(), role, expires_at: None });
         let request = Request::new(document).variables(Variables::from_json(variables));
         self.graph.admit(request, Call { principal, ..Call::default() })
     }

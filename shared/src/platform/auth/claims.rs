@@ -1,8 +1,10 @@
 //! From claims to a [`Principal`]: the same reading for a token and for what an API Gateway authorizer passes on.
 
+use chrono::DateTime;
 use serde_json::{Map, Value};
 
 use super::{Principal, Role};
+use crate::platform::clock::Timestamp;
 
 /// Longest subject, in characters.
 const LONGEST_SUBJECT: usize = 256;
@@ -33,7 +35,18 @@ pub(super) fn principal(claims: &Map<String, Value>) -> Option<Principal> {
     let subject = claims.get("sub")?.as_str()?;
     let fits = (1..=LONGEST_SUBJECT).contains(&subject.chars().count()) && !subject.chars().any(char::is_control);
     let roles = ROLE_CLAIMS.iter().filter_map(|name| claims.get(*name)).filter_map(highest);
-    fits.then(|| Principal { user_id: subject.to_owned(), role: roles.max().unwrap_or(Role::User) })
+    fits.then(|| Principal {
+        user_id: subject.to_owned(),
+        role: roles.max().unwrap_or(Role::User),
+        expires_at: claims.get("exp").and_then(time),
+    })
+}
+
+/// A `NumericDate`, as a number or, from API Gateway, as text.
+fn time(claim: &Value) -> Option<Timestamp> {
+    let seconds = claim.as_f64().or_else(|| claim.as_str()?.parse().ok())?;
+    #[expect(clippy::cast_possible_truncation, reason = "what is too large for a date is none")]
+    DateTime::from_timestamp_millis((seconds * 1000.0) as i64)
 }
 
 /// The highest role that a claim names. It may be a name, an array of names, or an array flattened to a string, as API
@@ -110,11 +123,12 @@ mod tests {
     #[test]
     fn both_payload_versions_are_understood() {
         let claims = json!({"sub": "ann", "cognito:groups": "[ADMIN]", "exp": "1700000000"});
-        let ann = Some(Principal { user_id: "ann".to_owned(), role: Role::Admin });
+        let expires_at = DateTime::from_timestamp(1_700_000_000, 0);
+        let ann = Some(Principal { user_id: "ann".to_owned(), role: Role::Admin, expires_at });
         assert_eq!(read(&json!({"jwt": {"claims": claims, "scopes": null}})), ann);
         assert_eq!(read(&json!({"claims": claims})), ann);
         assert_eq!(read(&json!({"lambda": claims})), ann);
-        assert_eq!(read(&json!({"principalId": "x", "sub": "ann", "role": "ADMIN"})), ann);
+        assert_eq!(read(&json!({"principalId": "x", "sub": "ann", "role": "ADMIN", "exp": 1_700_000_000})), ann);
     }
 
     #[test]

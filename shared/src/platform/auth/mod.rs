@@ -16,6 +16,8 @@ mod verifier;
 
 use serde::{Deserialize, Serialize};
 
+use super::clock::Timestamp;
+
 pub use claims::principal_from_claims;
 pub use error::AuthError;
 pub use issue::issue_local_token;
@@ -39,4 +41,6 @@ pub struct Principal {
     pub user_id: String,
     /// Their highest role.
     pub role: Role,
+    /// When the token ends, where it is known.
+    pub expires_at: Option<Timestamp>,
 }

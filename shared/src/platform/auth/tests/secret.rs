@@ -41,7 +41,7 @@ async fn accepts(changes: Value) -> bool {
 #[tokio::test]
 async fn a_good_token_says_who_its_bearer_is() {
     let principal = verifier().verify(&signed(&claims())).await.unwrap();
-    assert_eq!(principal, Principal { user_id: "ann".to_owned(), role: Role::Admin });
+    assert_eq!(principal, Principal { user_id: "ann".to_owned(), role: Role::Admin, expires_at: Some(at(NOW + 60)) });
     let user = verifier().verify(&signed(&claims_with(&json!({"role": null})))).await.unwrap();
     assert_eq!(user.role, Role::User);
 }
@@ -51,7 +51,7 @@ async fn our_own_tokens_are_believed_until_they_expire() {
     let clock = clock();
     let verifier = testing::verifier(&config(), &clock);
     let token = issue_local_token(&config(), "dev", Role::User, Duration::from_secs(3600), at(NOW)).unwrap();
-    let dev = Principal { user_id: "dev".to_owned(), role: Role::User };
+    let dev = Principal { user_id: "dev".to_owned(), role: Role::User, expires_at: Some(at(NOW + 3600)) };
     assert_eq!(verifier.verify(&token).await, Ok(dev.clone()));
     clock.advance(TimeDelta::seconds(3604));
     assert_eq!(verifier.verify(&token).await, Ok(dev));

@@ -1,0 +1,1 @@
+//! Clients of an API Gateway WebSocket API, through `PostToConnection` and `DeleteConnection`.
