@@ -16,6 +16,8 @@ mod local;
 #[cfg(any(feature = "graphql", feature = "aws"))]
 mod prices;
 #[cfg(feature = "graphql")]
+mod push;
+#[cfg(feature = "graphql")]
 mod quotes;
 #[cfg(any(feature = "graphql", feature = "aws"))]
 mod redis;
@@ -35,6 +37,8 @@ pub use events::{event_projector, outbox_relay};
 pub use local::{Local, Pipeline, local};
 #[cfg(feature = "aws")]
 pub use prices::price_poller;
+#[cfg(all(feature = "dynamodb", feature = "push", feature = "graphql"))]
+pub use push::{subscription_fanout, subscriptions};
 #[cfg(feature = "apigw")]
 pub use router::graphql;
 #[cfg(feature = "aws")]

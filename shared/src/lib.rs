@@ -24,7 +24,6 @@ pub mod domain;
 pub mod faces;
 pub mod limits;
 pub mod platform;
-#[cfg(feature = "graphql")]
 pub mod push;
 pub mod services;
 pub mod sources;

@@ -39,7 +39,7 @@ async fn main() {
     Maintenance::migrate(store.as_ref()).await.unwrap();
     let projector = BatchConsumer {
         handler: Arc::new(Projector { store }),
-        dead_letters: Arc::new(NoLetters),
+        dead_letters: Some(Arc::new(NoLetters)),
         clock: Arc::new(SystemClock),
     };
     let mut copy = Copy::new().await;

@@ -85,7 +85,7 @@ impl Events {
     #[cfg(any(feature = "aws", feature = "local"))]
     pub(super) fn projector(&self, store: Arc<dyn Store>) -> BatchConsumer {
         let handler = Arc::new(Projector { store });
-        BatchConsumer { handler, dead_letters: self.bus.clone(), clock: Arc::new(SystemClock) }
+        BatchConsumer { handler, dead_letters: Some(self.bus.clone()), clock: Arc::new(SystemClock) }
     }
 
     #[cfg(any(feature = "aws", feature = "local"))]

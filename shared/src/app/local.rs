@@ -10,15 +10,18 @@ use axum::Router;
 use super::chains::ChainParts;
 use super::events::required;
 use super::prices::Shared;
+use super::push::Clients;
 use super::router::Parts;
 use super::watcher::watcher;
 use super::{StartError, begin};
-use crate::bus::feed::Feed;
 use crate::bus::wake::RelaySignal;
 use crate::bus::{Bus, Topics};
+use crate::faces::http::Live;
+use crate::faces::websocket::Sockets;
 use crate::platform::auth::{Role, issue_local_token};
 use crate::platform::config::{AuthConfig, ConfigError, HttpConfig, KafkaConfig, SourceKind, StoreConfig, Vars};
 use crate::services::consume::BatchConsumer;
+use crate::services::fan_out::FanOut;
 use crate::services::poll::Poller;
 use crate::services::relay::Relay;
 use crate::services::watch::Watcher;
@@ -33,6 +36,8 @@ const TOKEN_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 pub struct Local {
     /// The router.
     pub router: Router,
+    /// The clients at its sockets, who are looked after.
+    pub sockets: Arc<Sockets>,
     /// The poller, to be run every [`interval`](Self::interval).
     pub poller: Poller,
     /// The watcher of chains, where there are any.
@@ -68,16 +73,25 @@ pub async fn local(vars: &Vars) -> Result<Local, StartError> {
     let parts = Parts::new(vars, auth).await?;
     parts.store.migrate().await?;
     let events = required(vars).await?;
+    let committed = RelaySignal::default();
+    let listeners = vec![Arc::new(committed.clone()) as _];
+    let committing = Arc::new(AfterCommit::new(parts.store.clone(), listeners));
+    let (face, clock) = (parts.face(vars, committing.clone())?, &parts.shared.clock);
+    let (clients, poster) = Clients::here(clock);
+    let sockets = face.sockets(clients, parts.store.clone(), clock);
+    let teller = sockets.subscriptions.teller.clone();
+    let mut router = parts.http(vars, &face)?;
+    router.measured.push(teller.clone());
+    router.live = Some(Live { sockets: sockets.clone(), poster });
+    let fan_out = BatchConsumer { handler: Arc::new(FanOut { teller }), dead_letters: None, clock: clock.clone() };
     let pipeline = Pipeline {
         relay: events.relay(parts.store.clone()),
-        committed: RelaySignal::default(),
+        committed,
         projector: Arc::new(events.projector(parts.store.clone())),
+        fan_out: Arc::new(fan_out),
         bus: events.bus,
         topics: events.topics,
     };
-    let feed = Feed::default();
-    let listeners = vec![Arc::new(feed.clone()) as _, Arc::new(pipeline.committed.clone()) as _];
-    let committing = Arc::new(AfterCommit::new(parts.store.clone(), listeners));
     let now = parts.shared.clock.now();
     let token = |subject, role| issue_local_token(&parts.auth, subject, role, TOKEN_LIFE, now);
     let Shared { chains, clock, .. } = &parts.shared;
@@ -85,7 +99,8 @@ pub async fn local(vars: &Vars) -> Result<Local, StartError> {
     Ok(Local {
         chains: names(chains),
         watcher: chains.chains.all().next().map(|_| Arc::new(watcher)),
-        router: parts.router(vars, committing.clone(), feed)?,
+        router: router.router(),
+        sockets,
         poller: parts.shared.poller(committing, parts.store.clone()),
         pipeline,
         events: carrier(vars)?.to_owned(),
@@ -110,6 +125,8 @@ pub struct Pipeline {
     pub topics: Topics,
     /// Projects.
     pub projector: Arc<BatchConsumer>,
+    /// Tells subscribers.
+    pub fan_out: Arc<BatchConsumer>,
 }
 
 /// What carries the events, for a person.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "apigw")]
 use axum::Router;
 use reqwest::Url;
 
@@ -11,9 +12,9 @@ use super::redis::Redis;
 use super::watcher::filters;
 use super::{StartError, store};
 use crate::breaker::Breakers;
-use crate::bus::feed::Feed;
 use crate::faces::graphql::{Graph, Services};
 use crate::faces::http::Http;
+use crate::faces::limits::Limits;
 use crate::limits::{FallbackLimiter, MemoryLimiter, RateLimiter};
 use crate::platform::auth::Verifier;
 use crate::platform::config::{AuthConfig, HttpConfig, LimitsConfig, Vars};
@@ -36,7 +37,8 @@ const CALLERS: usize = 10_000;
 pub async fn graphql(vars: &Vars) -> Result<Router, StartError> {
     super::begin(vars)?;
     let parts = Parts::new(vars, AuthConfig::from_vars(vars)?).await?;
-    parts.router(vars, super::waking(vars, parts.store.clone(), &parts.shared.breakers)?, Feed::default())
+    let face = parts.face(vars, super::waking(vars, parts.store.clone(), &parts.shared.breakers)?)?;
+    Ok(parts.http(vars, &face)?.router())
 }
 
 /// What both have in common.
@@ -54,9 +56,8 @@ impl Parts {
         Ok(Self { auth, store: store(vars).await?, limiter: limiter(redis.as_ref(), &shared.breakers), shared })
     }
 
-    /// The router, its commands going to `events`.
-    pub(super) fn router(&self, vars: &Vars, events: Arc<dyn EventStore>, feed: Feed) -> Result<Router, StartError> {
-        let http = HttpConfig::from_vars(vars)?;
+    /// What callers speak to, their commands going to `events`.
+    pub(super) fn face(&self, vars: &Vars, events: Arc<dyn EventStore>) -> Result<Face, StartError> {
         let limits = LimitsConfig::from_vars(vars)?;
         let clock = self.shared.clock.clone();
         let prices = self.shared.prices(self.store.clone());
@@ -69,23 +70,39 @@ impl Parts {
             quotes: quotes(vars, &self.shared.chains, &clock, &self.shared.breakers)?,
             context: Contexts::new(prices.clone(), self.shared.coins.clone(), clock.clone()),
             prices,
-            feed,
         };
-        let http = Http {
-            graph: Graph::new(services, http.production).map_err(StartError::Failed)?,
+        Ok(Face {
+            graph: Graph::new(services, HttpConfig::from_vars(vars)?.production).map_err(StartError::Failed)?,
             verifier: Arc::new(self.verifier()?),
-            limiter: limits.enabled.then(|| self.limiter.clone()),
-            limits,
+            limits: Limits { limiter: limits.enabled.then(|| self.limiter.clone()), config: limits, clock },
+        })
+    }
+
+    /// The router, with everything behind it but the sockets of this process.
+    pub(super) fn http(&self, vars: &Vars, face: &Face) -> Result<Http, StartError> {
+        let http = HttpConfig::from_vars(vars)?;
+        Ok(Http {
+            graph: face.graph.clone(),
+            verifier: face.verifier.clone(),
+            limits: face.limits.clone(),
             cache: self.shared.cache.clone(),
             breakers: self.shared.breakers.clone(),
             measured: vec![self.shared.cache.clone(), self.shared.breakers.clone()],
             store: self.store.clone(),
-            clock,
+            clock: self.shared.clock.clone(),
             graphql_enabled: http.graphql_enabled,
             local: !http.production,
-        };
-        Ok(http.router())
+            #[cfg(feature = "local")]
+            live: None,
+        })
     }
+}
+
+/// What callers speak to, over whatever carries it.
+pub(super) struct Face {
+    pub(super) graph: Graph,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) limits: Limits,
 }
 
 impl Parts {

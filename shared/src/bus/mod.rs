@@ -6,8 +6,6 @@
 
 pub mod dead_letter;
 pub mod event_message;
-#[cfg(feature = "graphql")]
-pub mod feed;
 #[cfg(feature = "sqlite")]
 pub mod in_process;
 #[cfg(feature = "kafka")]

@@ -131,7 +131,8 @@ impl From<&Error> for ApiError {
         let message = error.to_string();
         match error {
             Error::Invalid(_) => Self::bad_input(message),
-            Error::Unauthenticated => Self::new(Code::Unauthenticated, message),
+            Error::Unauthenticated | Error::TokenExpired => Self::new(Code::Unauthenticated, message),
+            Error::AnswerTooLarge => Self::new(Code::QueryTooComplex, message),
             Error::NotFound(_) => Self::new(Code::NotFound, message),
             Error::UnknownCoins(coins) => Self::new(Code::NotFound, message).with("coins", json!(coins)),
             Error::Conflict | Error::Busy(_) => Self::new(Code::Conflict, message),

@@ -23,7 +23,7 @@ use crate::platform::crash;
 const PARTITIONS: usize = 4;
 /// How many records a handler is given at once.
 const AT_ONCE: usize = 2000;
-/// How long a handler may take over what it is given.
+/// How long a handler may take over what it is given, unless it says otherwise.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long dead letters may take.
 const BURIAL: Duration = Duration::from_secs(5);
@@ -32,6 +32,11 @@ const BURIAL: Duration = Duration::from_secs(5);
 pub trait Handler: Send + Sync {
     /// The function's name.
     fn function(&self) -> &'static str;
+
+    /// How long it may take over what it is given.
+    fn patience(&self) -> Duration {
+        PATIENCE
+    }
 
     /// Handles records of one partition, in order: one outcome each. It may be given up at any moment, and given the
     /// same records again.
@@ -53,8 +58,8 @@ pub enum Outcome {
 pub struct BatchConsumer {
     /// Who handles the records.
     pub handler: Arc<dyn Handler>,
-    /// Where dead letters go.
-    pub dead_letters: Arc<dyn Publisher>,
+    /// Where dead letters go; `None` for a handler that finds no record poisonous.
+    pub dead_letters: Option<Arc<dyn Publisher>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -112,7 +117,7 @@ impl BatchConsumer {
         if left.is_zero() {
             return vec![Outcome::Transient("the time of the invocation is over".to_owned())];
         }
-        match timeout(left.min(PATIENCE), self.handler.handle(records)).await {
+        match timeout(left.min(self.handler.patience()), self.handler.handle(records)).await {
             Ok(outcomes) => outcomes,
             Err(_) if records.len() > 1 => {
                 let (first, rest) = records.split_at(records.len() / 2);
@@ -144,8 +149,11 @@ impl BatchConsumer {
             tracing::error!(offset = record.offset, kind = poison.kind, error = %poison, "a record becomes a dead letter");
             Some(dead_letter(record, poison, &topics::group(self.handler.function(), &record.topic)))
         });
+        let Some(dead_letters) = &self.dead_letters else {
+            return Err((poisoned[0].0, "it is poisonous, and there is nowhere to put it".to_owned()));
+        };
         let left = (deadline + TimeDelta::milliseconds(500) - self.clock.now()).to_std().unwrap_or_default();
-        let results = self.dead_letters.publish(letters.collect(), left.min(BURIAL)).await;
+        let results = dead_letters.publish(letters.collect(), left.min(BURIAL)).await;
         crash::point("consume.buried");
         for ((place, _), result) in poisoned.iter().zip(results) {
             if let Err(error) = result {

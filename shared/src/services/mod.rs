@@ -10,6 +10,7 @@ pub mod context;
 pub mod emotion;
 #[cfg(test)]
 pub(crate) mod fake_store;
+pub mod fan_out;
 pub mod memory;
 pub mod page;
 pub mod poll;
@@ -19,6 +20,7 @@ pub mod quotes;
 pub mod rebuild;
 pub mod relay;
 pub mod replay;
+pub mod subscriptions;
 pub mod transactions;
 pub mod watch;
 
@@ -68,6 +70,12 @@ pub enum Error {
     /// The time that is left is less than what even the smallest piece of the work may take.
     #[error("there is no time to begin: a piece of this work may take {} s", .0.as_secs())]
     TooShort(Duration),
+    /// The token that was good when an operation began is not any more.
+    #[error("the token has expired")]
+    TokenExpired,
+    /// An answer that is too large for one message.
+    #[error("the answer has more than {} KiB: ask for fewer fields or items", crate::push::MAX_MESSAGE / 1024)]
+    AnswerTooLarge,
     /// A fault of ours. The text is for the log, never for the caller.
     #[error("internal: {0}")]
     Internal(String),

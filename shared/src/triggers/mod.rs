@@ -15,6 +15,8 @@ pub mod relay;
 pub mod replay;
 #[cfg(feature = "aws")]
 pub mod schedule;
+#[cfg(all(feature = "aws", feature = "graphql"))]
+pub mod websocket;
 
 /// When the invocation must have ended: a second before Lambda ends it.
 #[cfg(feature = "aws")]

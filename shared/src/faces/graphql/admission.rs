@@ -126,7 +126,7 @@ struct Walk<'a> {
     role: Option<Role>,
     introspection: bool,
     path: Vec<String>,
-    /// The response keys of a mutation's root fields.
+    /// The response keys of a mutation's root fields; of a subscription, whether there is one.
     commands: HashSet<&'a str>,
     cost: u64,
     charges: HashMap<String, Charge>,
@@ -178,6 +178,11 @@ impl<'a> Walk<'a> {
             let refusal = ApiError::bad_input("introspection is off: the schema is at /schema.graphql");
             return Err(Refusal::new(refusal, field.pos, &self.path));
         }
+        if self.root == "Subscription" && parent == self.root && !self.first_of_subscription(name) {
+            // <https://spec.graphql.org/October2021/#sec-Single-root-field>
+            let one = ApiError::bad_input("a subscription has one root field, which is not introspection");
+            return Err(Refusal::new(one, field.pos, &self.path));
+        }
         let rule = self.rules.of(parent, name);
         if parent == self.root && name != "__typename" {
             // What a root field does not allow to be kept is not kept.
@@ -193,6 +198,11 @@ impl<'a> Walk<'a> {
         }
         self.path.pop();
         Ok(())
+    }
+
+    /// Whether this is the only root field so far of a subscription, and a real one.
+    fn first_of_subscription(&mut self, name: &'a str) -> bool {
+        self.commands.insert("") && name != "__typename"
     }
 
     fn apply(&mut self, rule: &Rule, at: Pos) {

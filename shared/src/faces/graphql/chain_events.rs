@@ -1,7 +1,9 @@
 //! The schema's types of what happens on chains.
 
 use async_graphql::{Enum, ID, SimpleObject};
+use chrono::{DateTime, Utc};
 
+use crate::domain::RecordedEvent;
 use crate::domain::watch::WatchEvent;
 
 /// Whether something happened, or is no longer so.
@@ -38,11 +40,16 @@ pub(super) struct ChainEventUpdate {
     data: Option<String>,
     /// Whether the transaction did what it should.
     succeeded: Option<bool>,
+    /// Its version among all that is recorded for the filter.
+    version: i32,
+    /// When it was recorded here.
+    occurred_at: DateTime<Utc>,
 }
 
 impl ChainEventUpdate {
     /// What a listener is told; nothing of how far the chain was read.
-    pub(super) fn new(event: WatchEvent) -> Option<Self> {
+    pub(super) fn new(event: WatchEvent, recorded: &RecordedEvent) -> Option<Self> {
+        let (version, occurred_at) = (recorded.event_version, recorded.metadata.occurred_at);
         match event {
             WatchEvent::Scanned(_) => None,
             WatchEvent::Observed(observed) => {
@@ -59,6 +66,8 @@ impl ChainEventUpdate {
                     topics: event.topics,
                     data: Some(event.data),
                     succeeded: Some(event.succeeded),
+                    version,
+                    occurred_at,
                 })
             }
             WatchEvent::Retracted(retracted) => Some(Self {
@@ -73,6 +82,8 @@ impl ChainEventUpdate {
                 topics: vec![],
                 data: None,
                 succeeded: None,
+                version,
+                occurred_at,
             }),
         }
     }

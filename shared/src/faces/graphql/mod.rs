@@ -1,7 +1,7 @@
 //! GraphQL: the schema over the services, and the one way to run an operation of it.
 //!
-//! An operation is first [`admitted`](Graph::admit), then run with [`Graph::run`] or [`Graph::stream`], which take
-//! nothing but an [`Operation`] that was: the schema itself is private to this module.
+//! An operation is first [`admitted`](Graph::admit), then run with [`Graph::run`] or, for a subscription, opened with
+//! [`Graph::open`], which take nothing but an [`Operation`] that was: the schema itself is private to this module.
 
 mod admission;
 mod chain_events;
@@ -10,9 +10,11 @@ mod connection;
 mod directives;
 mod errors;
 mod lexical;
+mod live;
 mod loader;
 mod mcp;
 mod mutation;
+mod occasion;
 mod proportion;
 mod query;
 mod rules;
@@ -29,7 +31,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
 use async_graphql::{Context, Response, Schema, ServerError, Variables};
-use futures_util::stream::{BoxStream, StreamExt};
 
 use self::admission::{Admission, Refusal};
 use self::loader::PriceLoader;
@@ -37,9 +38,9 @@ use self::mutation::Mutation;
 use self::query::Query;
 use self::rules::Rules;
 use self::subscription::Subscription;
-use crate::bus::feed::Feed;
 use crate::faces::error::ApiError;
 use crate::limits::Charge;
+use crate::platform::auth::Role;
 use crate::services::chains::ChainReader;
 use crate::services::context::Contexts;
 use crate::services::emotion::Emotions;
@@ -65,15 +66,13 @@ pub struct Services {
     pub transactions: Transactions,
     /// Swap quotes.
     pub quotes: Quotes,
-    /// What subscriptions listen to.
-    pub feed: Feed,
 }
 
 /// The schema and its rules. Cheap to clone.
 #[derive(Clone)]
 pub struct Graph {
     schema: Schema<Query, Mutation, Subscription>,
-    services: Arc<Services>,
+    services: Option<Arc<Services>>,
     rules: Arc<Rules>,
     sdl: Arc<str>,
     introspection: bool,
@@ -109,7 +108,7 @@ impl Operation {
         self.admission.operation == OperationType::Query
     }
 
-    /// Whether it is a subscription: a stream of answers, for a socket.
+    /// Whether it is a subscription: answers that come one by one, for a socket.
     pub fn is_subscription(&self) -> bool {
         self.admission.operation == OperationType::Subscription
     }
@@ -132,8 +131,22 @@ impl Graph {
     /// # Errors
     /// A sentence, if a directive of the schema cannot be read: a fault of this code, found at start.
     pub fn new(services: Services, production: bool) -> Result<Self, String> {
-        let services = Arc::new(services);
-        let mut schema = Schema::build(Query, Mutation, Subscription).data(services.clone());
+        Self::build(Some(Arc::new(services)), production)
+    }
+
+    /// The schema over nothing: it can only render what subscriptions say of events.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn for_events() -> Result<Self, String> {
+        Self::build(None, true)
+    }
+
+    fn build(services: Option<Arc<Services>>, production: bool) -> Result<Self, String> {
+        let mut schema = Schema::build(Query, Mutation, Subscription);
+        if let Some(services) = &services {
+            schema = schema.data(services.clone());
+        }
         if production {
             schema = schema.disable_introspection().disable_suggestions();
         }
@@ -157,18 +170,27 @@ impl Graph {
     ///
     /// # Errors
     /// Why it may not, with codes: syntax, limits, missing roles.
-    pub fn admit(&self, mut request: async_graphql::Request, call: Call) -> Result<Operation, Vec<ServerError>> {
+    pub fn admit(&self, request: async_graphql::Request, call: Call) -> Result<Operation, Vec<ServerError>> {
+        let role = call.principal.as_ref().map(|principal| principal.role);
+        self.prepare(request, role, call)
+    }
+
+    fn prepare(
+        &self,
+        mut request: async_graphql::Request,
+        role: Option<Role>,
+        call: Call,
+    ) -> Result<Operation, Vec<ServerError>> {
         lexical::check(&request.query).map_err(|error| vec![errors::from_api(&error)])?;
         let mut variables = std::mem::take(&mut request.variables);
         let name = request.operation_name.clone();
         let document = request.parsed_query().map_err(|error| vec![errors::coded(error)])?;
-        let admission = self.judge(document, name.as_deref(), &mut variables, &call).map_err(shown)?;
+        let admission = self.judge(document, name.as_deref(), &mut variables, role).map_err(shown)?;
         let incomplete = Incomplete::default();
-        let request = request
-            .variables(variables)
-            .data(call)
-            .data(incomplete.clone())
-            .data(PriceLoader::new(self.services.prices.clone()));
+        let mut request = request.variables(variables).data(call).data(incomplete.clone());
+        if let Some(services) = &self.services {
+            request = request.data(PriceLoader::new(services.prices.clone()));
+        }
         Ok(Operation { request, admission, incomplete })
     }
 
@@ -177,14 +199,13 @@ impl Graph {
         document: &ExecutableDocument,
         operation_name: Option<&str>,
         variables: &mut Variables,
-        call: &Call,
+        role: Option<Role>,
     ) -> Result<Admission, Vec<Refusal>> {
         let one = |refusal| vec![refusal];
         proportion::check(document).map_err(one)?;
         variables::check_types(&self.rules, document).map_err(one)?;
         let operation = admission::select(document, operation_name).map_err(one)?;
         variables::complete(operation, variables).map_err(one)?;
-        let role = call.principal.as_ref().map(|principal| principal.role);
         admission::judge(&self.rules, document, operation, variables, role, self.introspection)
     }
 
@@ -195,12 +216,9 @@ impl Graph {
         let keep = response.errors.is_empty() && !operation.incomplete.0.load(Ordering::Relaxed);
         Answered { response, cache_control: if keep { cache_control } else { NO_STORE.to_owned() } }
     }
-
-    /// Runs a subscription.
-    pub fn stream(&self, operation: Operation) -> BoxStream<'static, Response> {
-        self.schema.execute_stream(operation.request).map(with_codes).boxed()
-    }
 }
+
+pub(super) use live::json;
 
 /// An answer that says `error`, and nothing else.
 pub fn refusal(error: &ApiError) -> Response {

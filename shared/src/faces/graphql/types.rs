@@ -106,11 +106,17 @@ pub(super) struct PriceUpdate {
     updated_at: DateTime<Utc>,
     /// Who quoted it.
     source: String,
+    /// The version of the coin's price.
+    version: i32,
+    /// When it was recorded here.
+    occurred_at: DateTime<Utc>,
 }
 
-impl From<Quote> for PriceUpdate {
-    fn from(quote: Quote) -> Self {
+impl PriceUpdate {
+    pub(super) fn new(quote: Quote, event: &RecordedEvent) -> Self {
         Self {
+            version: event.event_version,
+            occurred_at: event.metadata.occurred_at,
             coin: ID(quote.coin.into()),
             usd: quote.usd,
             change24h: quote.change24h,

@@ -1,11 +1,11 @@
 //! GraphQL requests as they come over HTTP: a JSON object, an array of them, or the parameters of a URL.
 
-use async_graphql::{Request, Variables};
 use axum::body::{Body, to_bytes};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
 use crate::faces::error::ApiError;
+use crate::faces::parameters::Parameters;
 
 /// The most operations of a batch.
 const MAX_BATCH: usize = 10;
@@ -17,15 +17,6 @@ pub(super) struct Parsed {
     pub(super) operations: Vec<Parameters>,
     /// Whether they came as an array, and the answer is one too.
     pub(super) batch: bool,
-}
-
-/// The parameters of one operation.
-#[derive(Debug, Default)]
-pub(super) struct Parameters {
-    pub(super) query: Option<String>,
-    pub(super) operation_name: Option<String>,
-    pub(super) variables: Map<String, Value>,
-    pub(super) extensions: Map<String, Value>,
 }
 
 /// Why a request cannot be read, and its HTTP status.
@@ -50,10 +41,14 @@ pub(super) async fn read(body: Body) -> Result<Parsed, Unreadable> {
         Value::Array(items) if items.is_empty() || items.len() > MAX_BATCH => {
             Err(Unreadable::new(format!("a batch has 1 to {MAX_BATCH} operations")))
         }
-        Value::Array(items) => {
-            Ok(Parsed { operations: items.into_iter().map(parameters).collect::<Result<_, _>>()?, batch: true })
-        }
-        single => Ok(Parsed { operations: vec![parameters(single)?], batch: false }),
+        Value::Array(items) => Ok(Parsed {
+            operations: items
+                .into_iter()
+                .map(|item| Parameters::read(item).map_err(Unreadable::new))
+                .collect::<Result<_, _>>()?,
+            batch: true,
+        }),
+        single => Ok(Parsed { operations: vec![Parameters::read(single).map_err(Unreadable::new)?], batch: false }),
     }
 }
 
@@ -69,43 +64,11 @@ pub(super) fn from_url(query: Option<&str>) -> Result<Parsed, Unreadable> {
         };
         members.insert(name, value);
     }
-    Ok(Parsed { operations: vec![parameters(Value::Object(members))?], batch: false })
+    Ok(Parsed { operations: vec![Parameters::read(Value::Object(members)).map_err(Unreadable::new)?], batch: false })
 }
 
 fn form_pairs(query: &str) -> Vec<(String, String)> {
     axum::extract::Query::try_from_uri(&format!("/?{query}").parse().unwrap_or_default())
         .map(|pairs: axum::extract::Query<Vec<(String, String)>>| pairs.0)
         .unwrap_or_default()
-}
-
-fn parameters(value: Value) -> Result<Parameters, Unreadable> {
-    let Value::Object(mut members) = value else {
-        return Err(Unreadable::new("a request is a JSON object, or an array of them"));
-    };
-    let mut text = |name: &str| match members.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(Unreadable::new(format!("{name} must be a string"))),
-    };
-    let (query, operation_name) = (text("query")?, text("operationName")?);
-    let mut object = |name: &str| match members.remove(name) {
-        None | Some(Value::Null) => Ok(Map::new()),
-        Some(Value::Object(members)) => Ok(members),
-        Some(_) => Err(Unreadable::new(format!("{name} must be an object"))),
-    };
-    Ok(Parameters {
-        query,
-        operation_name: operation_name.filter(|name| !name.is_empty()),
-        variables: object("variables")?,
-        extensions: object("extensions")?,
-    })
-}
-
-impl Parameters {
-    /// The executor's request for `query`.
-    pub(super) fn into_request(self, query: String) -> Request {
-        let mut request = Request::new(query).variables(Variables::from_json(Value::Object(self.variables)));
-        request.operation_name = self.operation_name;
-        request
-    }
 }

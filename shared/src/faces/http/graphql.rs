@@ -17,13 +17,16 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
-use super::body::{self, Parameters, Parsed, Unreadable};
+use super::body::{self, Parsed, Unreadable};
 use super::negotiate::{self, Media};
 use super::problem::hint;
 use super::request::call;
-use super::{DEADLINE, Http, address, limits, persisted};
+use super::{DEADLINE, Http, address, persisted};
+#[cfg(feature = "local")]
+use super::{Live, sse};
 use crate::faces::error::{ApiError, Code};
 use crate::faces::graphql::{Answered, Graph, NO_STORE, Operation, refusal};
+use crate::faces::parameters::Parameters;
 use crate::services::{Call, Error};
 
 pub(super) async fn schema(State(http): State<Arc<Http>>) -> Response {
@@ -36,6 +39,12 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
     {
         return graphiql();
     }
+    #[cfg(feature = "local")]
+    if let Some(live) =
+        http.live.as_ref().filter(|_| parts.method == Method::POST && negotiate::wants_events(&parts.headers))
+    {
+        return events(&http, live, &parts, body).await;
+    }
     let Some(media) = Media::accepted(&parts.headers) else {
         let message = "answers are application/graphql-response+json or application/json";
         return fail(Media::Json, StatusCode::NOT_ACCEPTABLE, &ApiError::bad_input(message));
@@ -46,13 +55,29 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
     })
 }
 
+/// The answer to one operation as a stream of events.
+#[cfg(feature = "local")]
+async fn events(http: &Arc<Http>, live: &Live, parts: &Parts, body: Body) -> Response {
+    let read = tokio::time::timeout(DEADLINE, read(&parts.method, &parts.headers, None, body)).await;
+    let (status, error) = match read {
+        Ok(Ok(Parsed { mut operations, batch: false })) => match operations.pop() {
+            Some(operation) => return sse::answer(http, live, parts, operation).await,
+            None => (StatusCode::BAD_REQUEST, ApiError::bad_input("a request has an operation")),
+        },
+        Ok(Ok(_)) => (StatusCode::BAD_REQUEST, ApiError::bad_input("a stream of events answers one operation")),
+        Ok(Err(Unreadable(status, error))) => (status, error),
+        Err(_) => (StatusCode::REQUEST_TIMEOUT, ApiError::from(&Error::Timeout)),
+    };
+    fail(Media::Json, status, &error)
+}
+
 async fn answer(http: &Arc<Http>, parts: &Parts, media: Media, body: Body) -> Response {
     let address = address::of(&parts.extensions);
     let (call, parsed) = match understand(http, parts, body).await {
         Ok(understood) => understood,
         // Counted all the same, to the address: what cannot be read takes work too.
         Err(Unreadable(status, error)) => {
-            let standing = limits::count(http, None, address, 1, std::iter::empty()).await;
+            let standing = http.limits.count(None, address, 1, std::iter::empty()).await;
             let refused = standing.refused();
             let (status, error) = refused.map_or((status, error), |error| (error.code.status(), error));
             return standing.written(fail(media, status, &error));
@@ -66,7 +91,7 @@ async fn answer(http: &Arc<Http>, parts: &Parts, media: Media, body: Body) -> Re
     }
     let charges = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).flat_map(Operation::charges);
     let user = call.principal.as_ref();
-    let standing = limits::count(http, user, address, outcomes.len(), charges).await;
+    let standing = http.limits.count(user, address, outcomes.len(), charges).await;
     let response = match standing.refused() {
         Some(error) => fail(media, error.code.status(), &error),
         None => run_all(&http.graph, media, outcomes, batch, user.is_some()).await,

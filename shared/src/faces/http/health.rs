@@ -9,7 +9,7 @@ use http::{Extensions, HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use super::{Http, address, limits, request};
+use super::{Http, address, request};
 use crate::breaker::{Report, State};
 
 pub(super) async fn show(
@@ -19,7 +19,7 @@ pub(super) async fn show(
     extensions: Extensions,
 ) -> Response {
     // It asks the database: not more often than anything else may.
-    let standing = limits::count(&http, None, address::of(&extensions), 1, std::iter::empty()).await;
+    let standing = http.limits.count(None, address::of(&extensions), 1, std::iter::empty()).await;
     let verbose = query.is_some_and(|query| query.split('&').any(|part| part == "verbose" || part == "verbose=true"));
     let response = match standing.refused() {
         Some(error) => Problem(error).into_response(),

@@ -5,12 +5,14 @@ mod body;
 mod graphql;
 mod health;
 mod index;
-mod limits;
 mod metrics;
 mod negotiate;
 mod persisted;
 mod problem;
 mod request;
+#[cfg(feature = "local")]
+mod sse;
+#[cfg(feature = "local")]
 mod websocket;
 
 use std::sync::Arc;
@@ -23,11 +25,14 @@ use axum::routing::{any, get};
 use crate::breaker::Breakers;
 use crate::cache::Cache;
 use crate::faces::graphql::Graph;
-use crate::limits::RateLimiter;
+use crate::faces::limits::Limits;
+#[cfg(feature = "local")]
+use crate::faces::websocket::Sockets;
 use crate::platform::auth::Verifier;
 use crate::platform::clock::Clock;
-use crate::platform::config::LimitsConfig;
 use crate::platform::metrics::Measured;
+#[cfg(feature = "local")]
+use crate::push::in_process::InProcessPoster;
 use crate::store::Maintenance;
 
 pub use address::ClientAddress;
@@ -44,10 +49,8 @@ pub struct Http {
     pub graph: Graph,
     /// Verifies tokens.
     pub verifier: Arc<Verifier>,
-    /// Counts requests; `None` where limits are off.
-    pub limiter: Option<Arc<dyn RateLimiter>>,
-    /// How much every caller may ask for.
-    pub limits: LimitsConfig,
+    /// Counts requests.
+    pub limits: Limits,
     /// Keeps persisted documents.
     pub cache: Arc<Cache>,
     /// Asked by `/healthz`.
@@ -60,8 +63,21 @@ pub struct Http {
     pub measured: Vec<Arc<dyn Measured>>,
     /// Whether `/graphql` is served.
     pub graphql_enabled: bool,
-    /// Whether this is the local process: GraphiQL and websockets are served.
+    /// Whether this is the local process: GraphiQL and `/metrics` are served.
     pub local: bool,
+    /// Clients at sockets of this process; `None` where something else holds them.
+    #[cfg(feature = "local")]
+    pub live: Option<Live>,
+}
+
+/// Clients at sockets of this process.
+#[cfg(feature = "local")]
+#[derive(Clone)]
+pub struct Live {
+    /// Speaks the protocol.
+    pub sockets: Arc<Sockets>,
+    /// Reaches them.
+    pub poster: Arc<InProcessPoster>,
 }
 
 impl Http {
@@ -76,7 +92,8 @@ impl Http {
         }
         if self.graphql_enabled {
             router = router.route("/graphql", any(graphql::handle));
-            if self.local {
+            #[cfg(feature = "local")]
+            {
                 router = router.route("/graphql/ws", any(websocket::handle));
             }
         }

@@ -45,6 +45,11 @@ pub(super) fn wants_html(headers: &HeaderMap) -> bool {
     ranges(headers).any(|(range, _)| range == "text/html")
 }
 
+/// Whether a stream of events is asked for.
+pub(super) fn wants_events(headers: &HeaderMap) -> bool {
+    ranges(headers).any(|(range, weight)| range == "text/event-stream" && weight > 0.0)
+}
+
 /// Whether the body is JSON in UTF-8, as its `Content-Type` says.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let Some(content_type) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };

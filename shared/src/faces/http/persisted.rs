@@ -6,9 +6,9 @@ use std::time::Duration;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::body::Parameters;
 use crate::cache::{Cache, EntryOptions};
 use crate::faces::error::{ApiError, Code};
+use crate::faces::parameters::Parameters;
 
 /// How long a document may be kept after it was last sent whole; the tiers of the cache have shorter limits.
 const KEPT: Duration = Duration::from_secs(24 * 3600);

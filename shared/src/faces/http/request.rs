@@ -16,7 +16,7 @@ use tracing::Instrument;
 use super::Http;
 use super::problem::Problem;
 use crate::faces::error::{ApiError, Code};
-use crate::platform::auth::{AuthError, Principal, Role};
+use crate::platform::auth::{Principal, Role};
 use crate::platform::ids::new_id;
 use crate::platform::trace::child_of;
 use crate::services::{Call, Error};
@@ -80,7 +80,9 @@ fn finish(headers: &mut HeaderMap, id: &str) {
 pub(super) async fn call(http: &Arc<Http>, headers: &HeaderMap, extensions: &Extensions) -> Result<Call, ApiError> {
     let principal = match (extensions.get::<Vouched>(), headers.get(AUTHORIZATION)) {
         (Some(vouched), _) => Some(vouched.0.clone()),
-        (None, Some(header)) => Some(verify(http, header.as_bytes()).await.map_err(|error| ApiError::from(&error))?),
+        (None, Some(header)) => {
+            Some(http.verifier.verify_authorization(header.as_bytes()).await.map_err(|error| ApiError::from(&error))?)
+        }
         (None, None) => None,
     };
     let idempotency_key = given(headers, IDEMPOTENCY_KEY, is_key);
@@ -112,18 +114,6 @@ pub(super) async fn administrator(
         Some(_) => Err(ApiError::new(Code::Forbidden, "this needs the role ADMIN")),
         None => Err(ApiError::from(&Error::Unauthenticated)),
     }
-}
-
-/// The principal of an `Authorization` value: `Bearer`, in any case, and a token.
-pub(super) async fn verify(http: &Http, authorization: &[u8]) -> Result<Principal, AuthError> {
-    let (scheme, token) = std::str::from_utf8(authorization)
-        .ok()
-        .and_then(|text| text.trim().split_once(' '))
-        .ok_or(AuthError::Malformed)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(AuthError::Malformed);
-    }
-    http.verifier.verify(token.trim()).await
 }
 
 /// A header's value, if it is there once and fits.

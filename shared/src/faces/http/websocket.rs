@@ -1,162 +1,108 @@
-//! `/graphql/ws`: the graphql-transport-ws protocol, in the local process. Each operation is admitted and counted as
-//! one over HTTP is.
+//! `/graphql/ws`: sockets of this process, for the protocol in [`crate::faces::websocket`].
 
-use std::future::pending;
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use async_graphql::http::{WebSocket as Protocol, WebSocketProtocols, WsMessage};
-use async_graphql::{Data, Executor, Request as Asked, Response as Answer};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream::{self, BoxStream};
+use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
-use serde_json::Value;
-use tokio::sync::{Notify, Semaphore};
-use tokio::time::timeout;
+use http::header::AUTHORIZATION;
+use tokio::task::JoinSet;
 
 use super::problem::Problem;
-use super::request::{IDEMPOTENCY_KEY, call, verify};
-use super::{DEADLINE, Http, address, limits};
-use crate::faces::error::ApiError;
-use crate::faces::graphql::refusal;
-use crate::services::{Call, Error};
-
-/// The largest message of a client, in bytes.
-const MAX_MESSAGE: usize = 128 * 1024;
-/// How long a client may take to say who it is.
-const INIT_TIMEOUT: Duration = Duration::from_secs(10);
-/// The most operations that one socket may have open.
-const MAX_OPEN: usize = 100;
+use super::{Http, Live, address};
+use crate::faces::websocket::{SUBPROTOCOL, Sockets};
+use crate::platform::ids::new_id;
+use crate::push::in_process::{Next, Outbox};
+use crate::push::{Close, ConnectionId, MAX_MESSAGE};
 
 pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> Response {
-    use axum::extract::FromRequestParts;
-
+    let Some(live) = http.live.clone() else { return super::problem::no_such_path(request.uri().clone()).await };
     let (mut parts, _) = request.into_parts();
-    // A key names one request, and a socket carries many.
-    parts.headers.remove(IDEMPOTENCY_KEY);
-    let call = match call(&http, &parts.headers, &parts.extensions).await {
-        Ok(call) => call,
-        Err(error) => return Problem(error).into_response(),
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_MESSAGE),
+        Err(rejection) => return rejection.into_response(),
     };
-    let address = address::of(&parts.extensions);
-    match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade
-            .protocols(["graphql-transport-ws"])
-            .max_message_size(MAX_MESSAGE)
-            .on_upgrade(move |socket| serve(http, call, address, socket)),
-        Err(rejection) => rejection.into_response(),
+    if upgrade.selected_protocol().is_none() {
+        return upgrade.on_upgrade(async |mut socket| {
+            let close = Close { code: 4406, reason: "Subprotocol not acceptable".to_owned() };
+            // Whoever does not listen is gone.
+            let _ = socket.send(closing(close)).await;
+        });
+    }
+    let id = ConnectionId::new(&new_id().to_string());
+    let authorization = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+    // Before it is listed: from then on it may be sent something.
+    let outbox = live.poster.attach(&id);
+    if let Err(error) = live.sockets.connect(&id, authorization, address::of(&parts.extensions)).await {
+        return Problem(error).into_response();
+    }
+    let connected = Connected { live, id };
+    upgrade.on_upgrade(move |socket| serve(connected, outbox, socket))
+}
+
+/// A connection that is listed, until this is dropped.
+pub(super) struct Connected {
+    pub(super) live: Live,
+    pub(super) id: ConnectionId,
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        let (sockets, id) = (self.live.sockets.clone(), self.id.clone());
+        tokio::spawn(async move { sockets.disconnected(&id).await });
     }
 }
 
-async fn serve(http: Arc<Http>, call: Call, address: IpAddr, socket: WebSocket) {
-    let (mut sink, messages) = socket.split();
-    let texts = messages.filter_map(|message| async {
-        match message {
-            Ok(Message::Text(text)) => Some(text.to_string()),
-            Ok(Message::Binary(bytes)) => String::from_utf8(bytes.into()).ok(),
-            _ => None,
-        }
-    });
-    let mut data = Data::default();
-    data.insert(call.clone());
-    let initialised = Arc::new(Notify::new());
-    let executor = Socket { http: http.clone(), address, open: Arc::new(Semaphore::new(MAX_OPEN)) };
-    let mut answers = Protocol::new(executor, Box::pin(texts), WebSocketProtocols::GraphQLWS)
-        .connection_data(data)
-        .on_connection_init({
-            let initialised = initialised.clone();
-            move |payload| {
-                initialised.notify_one();
-                initialise(http, call, payload)
+async fn serve(connected: Connected, outbox: Outbox, socket: WebSocket) {
+    let (mut sink, mut frames) = socket.split();
+    let sockets = &connected.live.sockets;
+    let mut rest = JoinSet::new();
+    // Reading and writing wait for nothing but the client; what a client never reads waits in its outbox, for a while.
+    let reading = async {
+        while let Some(Ok(frame)) = frames.next().await {
+            if !received(sockets, &connected.id, frame, &mut rest).await {
+                break;
             }
-        });
-    let late = async {
-        if timeout(INIT_TIMEOUT, initialised.notified()).await.is_ok() {
-            pending::<()>().await;
         }
     };
-    tokio::pin!(late);
+    tokio::select! {
+        () = reading => {}
+        () = send(&outbox, &mut sink) => {}
+    }
+}
+
+/// Handles a frame: whether more may come.
+async fn received(sockets: &Arc<Sockets>, id: &ConnectionId, frame: Message, rest: &mut JoinSet<()>) -> bool {
+    match frame {
+        Message::Text(text) => {
+            if let Some(left) = sockets.received(id, &text).await {
+                rest.spawn(left);
+            }
+            // What has ended is let go.
+            while rest.try_join_next().is_some() {}
+        }
+        Message::Binary(_) => sockets.received_binary(id).await,
+        Message::Close(_) => return false,
+        Message::Ping(_) | Message::Pong(_) => {}
+    }
+    true
+}
+
+/// Sends what is to be sent, to the end of the connection.
+async fn send(outbox: &Outbox, sink: &mut SplitSink<WebSocket, Message>) {
     loop {
-        let message = tokio::select! {
-            answer = answers.next() => match answer {
-                Some(WsMessage::Text(text)) => Message::text(text),
-                Some(WsMessage::Close(code, reason)) => close(code, reason),
-                None => return,
-            },
-            () = &mut late => close(4408, "Connection initialisation timeout".to_owned()),
+        let (message, last) = match outbox.next().await {
+            Next::Message(message) => (Message::text(message.to_text()), false),
+            Next::Close(close) => (closing(close), true),
         };
-        let last = matches!(message, Message::Close(_));
         if sink.send(message).await.is_err() || last {
             return;
         }
     }
 }
 
-fn close(code: u16, reason: String) -> Message {
+fn closing(Close { code, reason }: Close) -> Message {
     Message::Close(Some(CloseFrame { code, reason: reason.into() }))
-}
-
-/// The token may come with the first message: `{"authorization": "Bearer ..."}`.
-async fn initialise(http: Arc<Http>, mut call: Call, payload: Value) -> async_graphql::Result<Data> {
-    let authorization = ["authorization", "Authorization"].into_iter().find_map(|name| payload.get(name)?.as_str());
-    if let Some(authorization) = authorization {
-        call.principal = Some(verify(&http, authorization.as_bytes()).await.map_err(|error| error.to_string())?);
-    }
-    let mut data = Data::default();
-    data.insert(call);
-    Ok(data)
-}
-
-/// Runs the operations of one socket.
-#[derive(Clone)]
-struct Socket {
-    http: Arc<Http>,
-    address: IpAddr,
-    open: Arc<Semaphore>,
-}
-
-impl Executor for Socket {
-    async fn execute(&self, request: Asked) -> Answer {
-        let mut answers = self.execute_stream(request, None);
-        answers.next().await.unwrap_or_default()
-    }
-
-    fn execute_stream(&self, request: Asked, data: Option<Arc<Data>>) -> BoxStream<'static, Answer> {
-        let Self { http, address, open } = self.clone();
-        let call = data
-            .as_ref()
-            .and_then(|data| data.get(&std::any::TypeId::of::<Call>())?.downcast_ref::<Call>().cloned())
-            .unwrap_or_default();
-        stream::once(async move {
-            let Ok(permit) = open.try_acquire_owned() else {
-                return one(refusal(&ApiError::bad_input(format!("a socket has at most {MAX_OPEN} open operations"))));
-            };
-            let user = call.principal.clone();
-            let operation = match http.graph.admit(request, call) {
-                Ok(operation) => operation,
-                Err(errors) => return one(Answer::from_errors(errors)),
-            };
-            let standing = limits::count(&http, user.as_ref(), address, 1, operation.charges().iter()).await;
-            if let Some(error) = standing.refused() {
-                return one(refusal(&error));
-            }
-            if operation.is_subscription() {
-                // The permit lives as long as the stream.
-                return http.graph.stream(operation).map(move |answer| (answer, &permit).0).boxed();
-            }
-            match timeout(DEADLINE, http.graph.run(operation, user.is_some())).await {
-                Ok(answered) => one(answered.response),
-                Err(_) => one(refusal(&ApiError::from(&Error::Timeout))),
-            }
-        })
-        .flatten()
-        .boxed()
-    }
-}
-
-fn one(answer: Answer) -> BoxStream<'static, Answer> {
-    stream::once(async { answer }).boxed()
 }

@@ -75,6 +75,19 @@ impl Verifier {
         principal(&claims).ok_or(AuthError::InvalidClaim("sub"))
     }
 
+    /// Who the bearer of an `Authorization` value is: `Bearer`, in any case, and a token.
+    ///
+    /// # Errors
+    /// As for [`verify`](Self::verify).
+    pub async fn verify_authorization(&self, value: &[u8]) -> Result<Principal, AuthError> {
+        let (scheme, token) =
+            std::str::from_utf8(value).ok().and_then(|text| text.trim().split_once(' ')).ok_or(AuthError::Malformed)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(AuthError::Malformed);
+        }
+        self.verify(token.trim()).await
+    }
+
     /// `iss` must be ours. One of the names in `aud` must be ours; `client_id` stands in where an issuer omits `aud`, as
     /// Cognito does in access tokens.
     fn check_origin(&self, claims: &Map<String, Value>) -> Result<(), AuthError> {

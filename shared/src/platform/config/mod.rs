@@ -11,6 +11,7 @@ mod http;
 mod kafka;
 mod limits;
 mod prices;
+mod push;
 mod quotes;
 mod redis;
 mod store;
@@ -35,6 +36,7 @@ pub use http::HttpConfig;
 pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
 pub use limits::LimitsConfig;
 pub use prices::{PriceConfig, SourceKind};
+pub use push::PushConfig;
 pub use quotes::{QuoteConfig, QuoteSourceKind};
 pub use redis::{RedisConfig, RedisEndpoint, RedisServers, ReplicationGroup};
 pub use store::{Database, StoreConfig};
@@ -145,6 +147,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         redis::VARIABLES,
         cache::VARIABLES,
         kafka::VARIABLES,
+        push::VARIABLES,
         prices::VARIABLES,
         chains::VARIABLES,
         quotes::VARIABLES,

@@ -33,13 +33,16 @@ const REDELIVERED: u64 = 29;
 
 /// Moves events until it is dropped.
 pub(super) fn start(pipeline: Pipeline) -> JoinSet<()> {
-    let Pipeline { relay, committed, bus, topics, projector } = pipeline;
+    let Pipeline { relay, committed, bus, topics, projector, fan_out } = pipeline;
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         make_topics(bus.as_ref(), &topics).await;
         let mut consumers = JoinSet::new();
         for topic in topics.projected() {
-            consumers.spawn(Pump::new(bus.clone(), projector.clone(), topic).run());
+            consumers.spawn(Pump::new(bus.clone(), projector.clone(), topic, Start::Earliest).run());
+        }
+        for topic in topics.sources() {
+            consumers.spawn(Pump::new(bus.clone(), fan_out.clone(), topic, Start::Latest).run());
         }
         consumers.join_all().await;
     });
@@ -99,6 +102,8 @@ struct Pump {
     bus: Arc<dyn Bus>,
     function: Arc<BatchConsumer>,
     topic: String,
+    /// Where it begins that has never run.
+    start: Start,
     /// What was read and is not yet handled, by partition.
     waiting: BTreeMap<i32, Vec<Record>>,
     batches: u64,
@@ -106,14 +111,14 @@ struct Pump {
 }
 
 impl Pump {
-    fn new(bus: Arc<dyn Bus>, function: Arc<BatchConsumer>, topic: String) -> Self {
-        Self { bus, function, topic, waiting: BTreeMap::new(), batches: 0, pause: Pause::default() }
+    fn new(bus: Arc<dyn Bus>, function: Arc<BatchConsumer>, topic: String, start: Start) -> Self {
+        Self { bus, function, topic, start, waiting: BTreeMap::new(), batches: 0, pause: Pause::default() }
     }
 
     async fn run(mut self) {
         let group = topics::group(self.function.handler.function(), &self.topic);
         loop {
-            let mut consumer = match self.bus.subscribe(&group, &self.topic, Start::Earliest).await {
+            let mut consumer = match self.bus.subscribe(&group, &self.topic, self.start).await {
                 Ok(consumer) => consumer,
                 Err(error) => {
                     tracing::warn!(%error, topic = self.topic, "the topic cannot be read yet");

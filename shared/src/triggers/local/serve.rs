@@ -15,6 +15,7 @@ use tokio::time::MissedTickBehavior;
 use super::banner::{self, Tokens};
 use super::pipeline;
 use crate::app::{self, Local, StartError};
+use crate::faces::websocket::Sockets;
 use crate::platform::config::{ConfigError, Vars};
 use crate::platform::ids::new_id;
 use crate::services::poll::Poller;
@@ -22,6 +23,8 @@ use crate::services::watch::Watcher;
 
 /// How often it is asked what became of transactions.
 const SETTLE_EVERY: Duration = Duration::from_secs(10);
+/// How often it is looked for clients that do not introduce themselves, or whose token has ended.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// How long open connections may take to end after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -32,7 +35,7 @@ pub(super) async fn serve(vars: &Vars) -> Result<(), StartError> {
         ConfigError { name: "HTTP_ADDR", problem }
     })?;
     let addr = listener.local_addr().unwrap_or(local.addr);
-    let Local { router, poller, watcher, interval, pipeline, graphql_enabled, .. } = local;
+    let Local { router, sockets, poller, watcher, interval, pipeline, graphql_enabled, .. } = local;
     let Local { prices, chains, database, events, tokens, .. } = local;
     let tokens = tokens.filter(|_| addr.ip().is_loopback()).map(|(user, admin)| Tokens { user, admin });
     println!(
@@ -47,6 +50,7 @@ pub(super) async fn serve(vars: &Vars) -> Result<(), StartError> {
     let mut moving = pipeline::start(pipeline);
     let polling = tokio::spawn(poll(poller, interval));
     let mut watching = watcher.map(watch).unwrap_or_default();
+    watching.spawn(async move { sweep(&sockets).await });
     run(listener, router).await?;
     watching.shutdown().await;
     polling.abort();
@@ -84,6 +88,17 @@ fn watch(watcher: Arc<Watcher>) -> JoinSet<()> {
         }
     });
     tasks
+}
+
+/// Looks after the clients at sockets.
+async fn sweep(sockets: &Sockets) {
+    loop {
+        tokio::time::sleep(SWEEP_EVERY).await;
+        let deadline = sockets.limits.clock.now() + TimeDelta::seconds(60);
+        if let Err(error) = sockets.subscriptions.sweep(deadline).await {
+            tracing::warn!(%error, "connections wait to be looked at");
+        }
+    }
 }
 
 /// Serves until a signal comes, then lets open requests end, for a while.

@@ -59,10 +59,13 @@ async fn publish(bus: &InProcessBus, key: &'static str, value: &str) {
 }
 
 fn pump(bus: &Arc<InProcessBus>, handler: &Arc<Noting>) -> JoinSet<()> {
-    let function =
-        BatchConsumer { handler: handler.clone(), dead_letters: Arc::new(NoLetters), clock: Arc::new(SystemClock) };
+    let function = BatchConsumer {
+        handler: handler.clone(),
+        dead_letters: Some(Arc::new(NoLetters)),
+        clock: Arc::new(SystemClock),
+    };
     let mut tasks = JoinSet::new();
-    tasks.spawn(Pump::new(bus.clone(), Arc::new(function), "t".to_owned()).run());
+    tasks.spawn(Pump::new(bus.clone(), Arc::new(function), "t".to_owned(), Start::Earliest).run());
     tasks
 }
 
