@@ -9,7 +9,7 @@ help: ## list the verbs
 run: ## build what is needed and start the server on this machine (FULL=1: with every backend)
 	@exec scripts/run.sh
 
-test: ## every test, against a real Postgres, Redis and Kafka and an S3 API that are started for it
+test: ## every test, against a real Postgres, Redis and Kafka, an S3 API and DynamoDB Local that are started for it
 	@exec scripts/test.sh
 
 bench: ## the benchmarks; fails when a budget is missed
@@ -24,7 +24,7 @@ lint: ## formatting, clippy, and what each function links
 build: ## the Lambda functions as they are deployed
 	@exec scripts/build.sh
 
-services-up: ## start the Postgres, Redis, Kafka and S3 API that tests use
+services-up: ## start the Postgres, Redis, Kafka, S3 API and DynamoDB that tests use
 	@exec scripts/services.sh up
 
 services-down: ## stop them and delete their data

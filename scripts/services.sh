@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Postgres, Redis, Kafka and an S3 API for tests and benchmarks, on ports and in folders of their own, so that those of the
-# system neither matter nor are touched. All are the real thing but S3, which is moto's: it keeps objects in memory and takes
-# any credentials.
+# Postgres, Redis, Kafka, an S3 API and DynamoDB for tests and benchmarks, on ports and in folders of their own, so that those
+# of the system neither matter nor are touched. All are the real thing but S3, which is moto's, and DynamoDB, which is Amazon's
+# own for development: both keep what they have in memory and take any credentials.
 #
 #   services.sh up      starts them; nothing happens if they are up
 #   services.sh env     prints the exports that tests read
@@ -9,7 +9,8 @@
 #   services.sh down    stops what `up` started and deletes its data
 #   services.sh kafka-libs   prints the folder of Kafka's jars, fetched if need be: some tests start their own
 #
-# Settings: MCP_POSTGRES_PORT, MCP_REDIS_PORT, MCP_KAFKA_PORT (and the port after it), MCP_S3_PORT, MCP_SERVICES_DIR.
+# Settings: MCP_POSTGRES_PORT, MCP_REDIS_PORT, MCP_KAFKA_PORT (and the port after it), MCP_S3_PORT,
+# MCP_DYNAMODB_PORT, MCP_SERVICES_DIR.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -18,14 +19,19 @@ postgres_port=${MCP_POSTGRES_PORT:-25432}
 redis_port=${MCP_REDIS_PORT:-26390}
 kafka_port=${MCP_KAFKA_PORT:-25092}
 s3_port=${MCP_S3_PORT:-25500}
+dynamodb_port=${MCP_DYNAMODB_PORT:-25800}
 root=${MCP_SERVICES_DIR:-${TMPDIR:-/tmp}/mcp-server-services-$UID}
 postgres_dir=$root/postgres-$postgres_port
 redis_dir=$root/redis-$redis_port
 kafka_dir=$root/kafka-$kafka_port
 s3_dir=$root/s3-$s3_port
+dynamodb_dir=$root/dynamodb-$dynamodb_port
 # Fetched once for all clones: Kafka is a set of jars.
 kafka_version=4.1.1
 kafka_libs=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server/kafka-$kafka_version
+# So is DynamoDB.
+dynamodb_version=3.3.1
+dynamodb_libs=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server/dynamodb-$dynamodb_version
 # And moto: a Python environment, with what it serves through fixed as well.
 moto_version=5.2.5
 moto_packages=("moto[s3,server]==$moto_version" boto3==1.44.5 botocore==1.44.5 flask==3.1.3 flask-cors==6.0.5 werkzeug==3.1.9)
@@ -51,10 +57,12 @@ up() {
     need_free_port $((kafka_port + 1)) "Kafka's controller" MCP_KAFKA_PORT
   fi
   s3_is_up || need_free_port "$s3_port" S3 MCP_S3_PORT
+  dynamodb_is_up || need_free_port "$dynamodb_port" DynamoDB MCP_DYNAMODB_PORT
   postgres_is_up || start_postgres
   redis_is_up || start_redis
   kafka_is_up || start_kafka
   s3_is_up || start_s3
+  dynamodb_is_up || start_dynamodb
   status
 }
 
@@ -75,7 +83,11 @@ down() {
     kill -KILL "$(cat "$s3_dir/pid")" 2>/dev/null || true
     wait_until "S3 stops" s3_is_gone
   fi
-  rm -rf "$postgres_dir" "$redis_dir" "$kafka_dir" "$s3_dir"
+  if dynamodb_is_running; then
+    kill -KILL "$(cat "$dynamodb_dir/pid")" 2>/dev/null || true
+    wait_until "DynamoDB stops" dynamodb_is_gone
+  fi
+  rm -rf "$postgres_dir" "$redis_dir" "$kafka_dir" "$s3_dir" "$dynamodb_dir"
   status || true
 }
 
@@ -85,6 +97,7 @@ status() {
   if redis_is_up; then say "Redis: up on 127.0.0.1:$redis_port"; else say "Redis: down"; all=1; fi
   if kafka_is_up; then say "Kafka: up on 127.0.0.1:$kafka_port"; else say "Kafka: down"; all=1; fi
   if s3_is_up; then say "S3: up on 127.0.0.1:$s3_port"; else say "S3: down"; all=1; fi
+  if dynamodb_is_up; then say "DynamoDB: up on 127.0.0.1:$dynamodb_port"; else say "DynamoDB: down"; all=1; fi
   return $all
 }
 
@@ -94,6 +107,7 @@ print_env() {
   echo "export TEST_KAFKA_BROKERS=127.0.0.1:$kafka_port"
   echo "export TEST_KAFKA_LIBS=$kafka_libs"
   echo "export TEST_S3_URL=http://127.0.0.1:$s3_port"
+  echo "export TEST_DYNAMODB_URL=http://127.0.0.1:$dynamodb_port"
 }
 
 # --- Postgres
@@ -174,31 +188,8 @@ kafka_is_gone() { ! kafka_is_running; }
 kafka_is_up() { kafka_is_running && [ -e "$kafka_dir/ready" ] && kafka_answers; }
 kafka_answers() { timeout 5 kcat -b "127.0.0.1:$kafka_port" -L -m 2 >/dev/null 2>&1; }
 
-# The jars, resolved by Maven from the one that names all others.
 fetch_kafka() {
-  [ ! -e "$kafka_libs/complete-2" ] || return 0
-  install_for_commands mvn=maven
-  say "Fetching Kafka $kafka_version from Maven Central into $kafka_libs (some 45 MB, once)"
-  rm -rf "$kafka_libs"
-  mkdir -p "$kafka_libs"
-  cat >"$kafka_libs/pom.xml" <<POM
-<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>mcp-server</groupId><artifactId>kafka-for-tests</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency>
-      <groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$kafka_version</version>
-    </dependency>
-    <!-- So that it says why it does not start. -->
-    <dependency>
-      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
-    </dependency>
-  </dependencies>
-</project>
-POM
-  mvn -q -B -Dstyle.color=never -f "$kafka_libs/pom.xml" dependency:copy-dependencies -DoutputDirectory="$kafka_libs" >&2 ||
-    die "Maven cannot fetch Kafka"
-  touch "$kafka_libs/complete-2"
+  fetch_jars Kafka "$kafka_version" 45 org.apache.kafka:kafka_2.13 "$kafka_libs"
 }
 
 start_kafka() {
@@ -275,7 +266,64 @@ start_s3() {
   wait_longer "S3 answers" s3_answers
 }
 
+# --- DynamoDB
+
+dynamodb_is_running() { [ -e "$dynamodb_dir/pid" ] && kill -0 "$(cat "$dynamodb_dir/pid")" 2>/dev/null; }
+dynamodb_is_gone() { ! dynamodb_is_running; }
+dynamodb_is_up() { dynamodb_is_running && dynamodb_answers; }
+# Asked for nothing, it says in a way of its own that the question is not signed.
+dynamodb_answers() {
+  # shellcheck disable=SC2016
+  timeout 5 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf "GET / HTTP/1.0\r\n\r\n" >&3 && cat <&3' \
+    "$dynamodb_port" 2>/dev/null | grep -q "com.amazonaws.dynamodb"
+}
+
+fetch_dynamodb() {
+  fetch_jars DynamoDB "$dynamodb_version" 100 software.amazon.dynamodb:DynamoDBLocal "$dynamodb_libs"
+}
+
+start_dynamodb() {
+  dynamodb_is_gone || kill -KILL "$(cat "$dynamodb_dir/pid")"
+  wait_until "the DynamoDB before this one is gone" dynamodb_is_gone
+  rm -rf "$dynamodb_dir"
+  mkdir -m 700 "$dynamodb_dir"
+  # One database for all, whatever region and key a client names.
+  (cd "$dynamodb_dir" && exec setsid java -Xmx512m -XX:+UseSerialGC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn \
+    -cp "$dynamodb_libs/*" software.amazon.dynamodb.services.local.main.ServerRunner \
+    -inMemory -sharedDb -disableTelemetry -port "$dynamodb_port") >"$dynamodb_dir/log" 2>&1 </dev/null 9>&- &
+  echo $! >"$dynamodb_dir/pid"
+  wait_longer "DynamoDB answers" dynamodb_answers
+}
+
 # --- all of them
+
+# fetch_jars NAME VERSION MEGABYTES ARTIFACT FOLDER: the jars, resolved by Maven from the one that names all others.
+fetch_jars() {
+  local name=$1 version=$2 megabytes=$3 artifact=$4 folder=$5
+  [ ! -e "$folder/complete-2" ] || return 0
+  install_for_commands mvn=maven
+  say "Fetching $name $version from Maven Central into $folder (some $megabytes MB, once)"
+  rm -rf "$folder"
+  mkdir -p "$folder"
+  cat >"$folder/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>mcp-server</groupId><artifactId>jars-for-tests</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>${artifact%%:*}</groupId><artifactId>${artifact##*:}</artifactId><version>$version</version>
+    </dependency>
+    <!-- So that it says why it does not start. -->
+    <dependency>
+      <groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version>
+    </dependency>
+  </dependencies>
+</project>
+POM
+  mvn -q -B -Dstyle.color=never -f "$folder/pom.xml" dependency:copy-dependencies -DoutputDirectory="$folder" >&2 ||
+    die "Maven cannot fetch $name"
+  touch "$folder/complete-2"
+}
 
 install_services() {
   local missing=()
@@ -293,6 +341,7 @@ install_services() {
     done
   fi
   fetch_kafka
+  fetch_dynamodb
   fetch_moto
   local version
   version=$("$(postgres_bin)/postgres" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/')

@@ -1,11 +1,11 @@
-# Sourced by scripts that need Postgres, Redis, Kafka and S3 for as long as they run.
+# Sourced by scripts that need Postgres, Redis, Kafka, S3 and DynamoDB for as long as they run.
 # shellcheck shell=bash
 
 # Exports where the services are. Starts them unless they are up or the caller names others, and then stops them at exit.
 with_services() {
   if [ -n "${TEST_POSTGRES_URL:-}" ] && [ -n "${TEST_REDIS_URL:-}" ] && [ -n "${TEST_KAFKA_BROKERS:-}" ] &&
-    [ -n "${TEST_S3_URL:-}" ]; then
-    say "Using the services of TEST_POSTGRES_URL, TEST_REDIS_URL, TEST_KAFKA_BROKERS and TEST_S3_URL"
+    [ -n "${TEST_S3_URL:-}" ] && [ -n "${TEST_DYNAMODB_URL:-}" ]; then
+    say "Using the services of TEST_POSTGRES_URL, TEST_REDIS_URL, TEST_KAFKA_BROKERS, TEST_S3_URL and TEST_DYNAMODB_URL"
     export TEST_KAFKA_LIBS=${TEST_KAFKA_LIBS:-$(scripts/services.sh kafka-libs)}
     return
   fi

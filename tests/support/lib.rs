@@ -8,7 +8,7 @@
 //! | [`uniswap`], [`feed`] | Uniswap as it was published, and a price feed, on an [`anvil`] |
 //! | [`rpc_proxy`] | a provider of a chain that misbehaves |
 //! | [`eventually`] | waiting for a state, without sleeping |
-//! | [`services`] | the shared Postgres, Redis, Kafka and S3 API, each test apart from the others |
+//! | [`services`] | the shared Postgres, Redis, Kafka, S3 API and DynamoDB, each test apart from the others |
 //! | [`postgres_server`], [`redis_server`], [`kafka_server`] | one that a test owns and may kill |
 //! | [`redis_cluster`] | a Redis Cluster that a test owns, and may kill nodes of |
 //! | [`certificates`] | a server's certificate and the authority that it is from |

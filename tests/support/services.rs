@@ -1,5 +1,5 @@
-//! The Postgres, Redis, Kafka and S3 API that all tests share (`scripts/services.sh`), each test in a corner of its own. A service
-//! that is not there fails the test: it is never skipped.
+//! The Postgres, Redis, Kafka, S3 API and DynamoDB that all tests share (`scripts/services.sh`), each test in a corner of its
+//! own. A service that is not there fails the test: it is never skipped.
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use uuid::Uuid;
@@ -27,6 +27,11 @@ pub fn kafka_libs() -> String {
 /// The endpoint of the shared S3 API, with the bucket in the path. It is moto's: in memory, and it takes any credentials.
 pub fn s3_url() -> String {
     service("TEST_S3_URL")
+}
+
+/// The endpoint of the shared DynamoDB, which takes any region and credentials.
+pub fn dynamodb_url() -> String {
+    service("TEST_DYNAMODB_URL")
 }
 
 /// A prefix for the topics of one test.

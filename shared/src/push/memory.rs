@@ -43,7 +43,8 @@ struct Connected {
 struct Topic {
     begun: i32,
     finished: i32,
-    listeners: BTreeMap<(ConnectionId, Arc<str>), Arc<Listener>>,
+    /// With the end of each.
+    listeners: BTreeMap<(ConnectionId, Arc<str>), (Arc<Listener>, Timestamp)>,
 }
 
 impl MemoryRegistry {
@@ -68,6 +69,8 @@ impl State {
         if connected.completed.remove(&slot.id).is_some_and(|until| until > now) {
             return Claimed::Completed;
         }
+        // Their rows are over with them, and skipped.
+        connected.slots.retain(|_, slot| slot.ends_at > now);
         if connected.slots.contains_key(&slot.id) {
             return Claimed::Taken;
         }
@@ -88,8 +91,8 @@ impl State {
     }
 
     fn listen(&mut self, slot: &Slot, topic: Uuid, after: i32, now: Timestamp) -> bool {
-        let open =
-            self.connected(&slot.connection, now).is_some_and(|connected| connected.slots.contains_key(&slot.id));
+        let open = self.connected(&slot.connection, now).and_then(|connected| connected.slots.get(&slot.id));
+        let open = open.is_some_and(|slot| slot.ends_at > now);
         let Some(topic) = self.topics.get_mut(&topic).filter(|topic| open && topic.begun <= after) else {
             return false;
         };
@@ -97,9 +100,9 @@ impl State {
         true
     }
 
-    fn release(&mut self, connection: &ConnectionId, id: &str, remember_until: Option<Timestamp>) -> bool {
+    fn release(&mut self, connection: &ConnectionId, id: &str, until: Option<Timestamp>, now: Timestamp) -> bool {
         let Some(connected) = self.connections.get_mut(connection) else { return false };
-        match (connected.slots.remove(id), remember_until) {
+        match (connected.slots.remove(id).filter(|slot| slot.ends_at > now), until) {
             (Some(slot), _) => {
                 self.forget(&slot);
                 true
@@ -132,7 +135,7 @@ impl State {
 impl Topic {
     fn add(&mut self, slot: &Slot, after: i32) {
         if let Some(listener) = slot.listener(after) {
-            self.listeners.insert((slot.connection.clone(), slot.id.clone()), Arc::new(listener));
+            self.listeners.insert((slot.connection.clone(), slot.id.clone()), (Arc::new(listener), slot.ends_at));
         }
     }
 }
@@ -185,13 +188,15 @@ impl Registry for MemoryRegistry {
         id: &'a str,
         remember_until: Option<Timestamp>,
     ) -> BoxFuture<'a, Result<bool, RegistryError>> {
-        ready(Ok(self.state().release(connection, id, remember_until))).boxed()
+        ready(Ok(self.state().release(connection, id, remember_until, self.clock.now()))).boxed()
     }
 
     fn open<'a>(&'a self, connection: &'a ConnectionId) -> BoxFuture<'a, Result<Vec<Arc<str>>, RegistryError>> {
         let state = self.state();
-        let open = state.connections.get(connection).map(|connected| connected.slots.keys().cloned().collect());
-        ready(Ok(open.unwrap_or_default())).boxed()
+        let now = self.clock.now();
+        let slots = state.connections.get(connection).into_iter().flat_map(|connected| connected.slots.values());
+        let open = slots.filter(|slot| slot.ends_at > now).map(|slot| slot.id.clone()).collect();
+        ready(Ok(open)).boxed()
     }
 
     fn keep_operation<'a>(
@@ -215,15 +220,17 @@ impl Registry for MemoryRegistry {
         &'a self,
         hash: &'a OperationHash,
     ) -> BoxFuture<'a, Result<Option<Arc<Operation>>, RegistryError>> {
-        let operation = self.state().operations.get(hash).map(|(operation, _)| operation.clone());
-        ready(Ok(operation)).boxed()
+        let (state, now) = (self.state(), self.clock.now());
+        let kept = state.operations.get(hash).filter(|(_, until)| *until > now);
+        ready(Ok(kept.map(|(operation, _)| operation.clone()))).boxed()
     }
 
     fn begin(&self, topic: Uuid, version: i32, newest: bool) -> BoxFuture<'_, Result<Option<Begun>, RegistryError>> {
         let mut state = self.state();
         let topic = state.topics.get_mut(&topic);
         let begun = topic.filter(|topic| topic.finished < version && !(newest && topic.begun > version)).map(|topic| {
-            topic.begun = version;
+            // What is told again makes nobody forget that a newer one was begun.
+            topic.begun = topic.begun.max(version);
             Begun { finished: topic.finished, shards: 1 }
         });
         ready(Ok(begun)).boxed()
@@ -244,14 +251,17 @@ impl Registry for MemoryRegistry {
     ) -> BoxFuture<'a, Result<Listeners, RegistryError>> {
         let state = self.state();
         let Some(topic) = state.topics.get(&topic) else { return ready(Ok(Listeners::default())).boxed() };
-        // A page ends at a listener; its name comes last, as it may hold anything.
+        // A page ends at a listener. With the length of its connection's name, as both names may hold anything.
         let from = from.and_then(|from| from.split_once(' '));
+        let from = from.and_then(|(length, names)| names.split_at_checked(length.parse().ok()?));
         let from = from
             .map_or(Bound::Unbounded, |(connection, id)| Bound::Excluded((ConnectionId::new(connection), id.into())));
-        let listeners: Vec<_> =
-            topic.listeners.range((from, Bound::Unbounded)).take(PAGE).map(|(_, listener)| listener.clone()).collect();
-        let next = listeners.last().filter(|_| listeners.len() == PAGE);
-        let next = next.map(|last| format!("{} {}", last.connection, last.id));
+        let page: Vec<_> = topic.listeners.range((from, Bound::Unbounded)).take(PAGE).collect();
+        let next = page.last().filter(|_| page.len() == PAGE);
+        let next = next.map(|((connection, id), _)| format!("{} {connection}{id}", connection.as_str().len()));
+        let now = self.clock.now();
+        let listeners = page.into_iter().filter(|(_, (_, ends_at))| *ends_at > now);
+        let listeners = listeners.map(|(_, (listener, _))| listener.clone()).collect();
         ready(Ok(Listeners { listeners, next })).boxed()
     }
 

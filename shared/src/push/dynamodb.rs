@@ -1,1 +1,0 @@
-//! Who is connected to a deployment, in one DynamoDB table.

@@ -1,0 +1,286 @@
+//! Calls to the table: what an answer means, and what is tried again.
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, DeleteRequest, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
+    WriteRequest,
+};
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::items::{Item, text};
+use crate::platform::ids::jitter;
+use crate::push::RegistryError;
+
+/// How often a write is tried while others hold its items, or DynamoDB leaves part of it undone.
+const ATTEMPTS: u32 = 10;
+/// The longest wait before the second attempt; it doubles each time, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The most writes of one call.
+const BATCH: usize = 25;
+
+/// The table and its client.
+pub(super) struct Table {
+    pub(super) name: String,
+    /// Made at the first call: a function that never asks does not pay for it.
+    client: OnceCell<Client>,
+}
+
+/// What became of a write with a condition. With it comes the item: as it is after the write where that was asked for, or
+/// as it was found where the condition does not hold.
+pub(super) enum Written {
+    Done(Item),
+    Refused(Option<Item>),
+}
+
+/// What became of a transaction.
+pub(super) enum Transacted {
+    Done,
+    /// What was found, for each write in order.
+    Refused(Vec<Found>),
+}
+
+/// What a transaction found where it wanted to write.
+pub(super) enum Found {
+    /// What the condition allows, or it is not known.
+    Well,
+    /// This, or nothing, against the condition.
+    Against(Option<Item>),
+}
+
+impl Table {
+    pub(super) fn new(name: &str, client: Option<Client>) -> Self {
+        Self { name: name.to_owned(), client: OnceCell::new_with(client) }
+    }
+
+    pub(super) async fn client(&self) -> &Client {
+        self.client.get_or_init(|| Box::pin(client())).await
+    }
+
+    /// An item as the last write left it.
+    pub(super) async fn get(&self, key: Item) -> Result<Option<Item>, RegistryError> {
+        let get = self.client().await.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
+        Ok(Box::pin(get.send()).await.map_err(failure)?.item)
+    }
+
+    /// A query that sees every write before it.
+    pub(super) async fn query(&self, partition: &str) -> QueryFluentBuilder {
+        let query = self.client().await.query().table_name(&self.name).consistent_read(true);
+        query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", text(partition))
+    }
+
+    /// All that a query finds.
+    pub(super) async fn all(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, RegistryError> {
+        let (mut items, mut from) = (Vec::new(), None);
+        loop {
+            let page = Box::pin(query.clone().set_exclusive_start_key(from).send()).await.map_err(failure)?;
+            items.extend(page.items.unwrap_or_default());
+            from = page.last_evaluated_key;
+            if from.is_none() {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// Begins an update, to be given to [`write`](Self::write).
+    pub(super) async fn update(&self, key: Item) -> UpdateItemFluentBuilder {
+        self.client().await.update_item().table_name(&self.name).set_key(Some(key))
+    }
+
+    /// Makes an update, and tells the item.
+    pub(super) async fn write(&self, update: UpdateItemFluentBuilder) -> Result<Written, RegistryError> {
+        let update = update
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        patiently(|| async {
+            match Box::pin(update.clone().send()).await {
+                Ok(done) => Ok(Some(Written::Done(done.attributes.unwrap_or_default()))),
+                Err(error) => match error.as_service_error() {
+                    Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                        Ok(Some(Written::Refused(refused.item.clone())))
+                    }
+                    Some(UpdateItemError::TransactionConflictException(_)) => Ok(None),
+                    _ => Err(failure(error)),
+                },
+            }
+        })
+        .await
+    }
+
+    /// Begins to write an item.
+    pub(super) async fn put(&self, item: Item) -> PutItemFluentBuilder {
+        self.client().await.put_item().table_name(&self.name).set_item(Some(item))
+    }
+
+    /// Deletes an item, if the condition holds: nothing happens otherwise.
+    pub(super) async fn delete(&self, key: Item, condition: Option<&str>) -> Result<(), RegistryError> {
+        let delete = self.client().await.delete_item().table_name(&self.name).set_key(Some(key));
+        let delete = delete.set_condition_expression(condition.map(str::to_owned));
+        patiently(|| async {
+            match Box::pin(delete.clone().send()).await {
+                Err(error) if is(&error, "TransactionConflictException") => Ok(None),
+                Err(error) if !is(&error, "ConditionalCheckFailedException") => Err(failure(error)),
+                _ => Ok(Some(())),
+            }
+        })
+        .await
+    }
+
+    /// Makes all of these writes or none. Under one token: an attempt whose answer was lost is not made a second time.
+    pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted, RegistryError> {
+        let transaction = self.client().await.transact_write_items().set_transact_items(Some(writes));
+        let transaction = transaction.client_request_token(Uuid::now_v7().to_string());
+        patiently(|| async {
+            match Box::pin(transaction.clone().send()).await {
+                Ok(_) => Ok(Some(Transacted::Done)),
+                Err(error) => match error.as_service_error() {
+                    Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                        let reasons = cancelled.cancellation_reasons();
+                        why_cancelled(reasons).ok_or_else(|| failure(error))
+                    }
+                    Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(None),
+                    _ => Err(failure(error)),
+                },
+            }
+        })
+        .await
+    }
+
+    /// Makes all of these writes, in order as far as one call does not hold them all.
+    pub(super) async fn batch(&self, writes: Vec<WriteRequest>) -> Result<(), RegistryError> {
+        for chunk in writes.chunks(BATCH) {
+            let mut left = chunk.to_vec();
+            for attempt in 1.. {
+                let batch = self.client().await.batch_write_item().request_items(&self.name, left);
+                let mut undone = Box::pin(batch.send()).await.map_err(failure)?.unprocessed_items.unwrap_or_default();
+                left = undone.remove(&self.name).unwrap_or_default();
+                if left.is_empty() {
+                    break;
+                }
+                pause(attempt).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn put_request(item: Item) -> Result<WriteRequest, RegistryError> {
+    let put = PutRequest::builder().set_item(Some(item)).build().map_err(unbuilt)?;
+    Ok(WriteRequest::builder().put_request(put).build())
+}
+
+pub(super) fn delete_request(key: Item) -> Result<WriteRequest, RegistryError> {
+    let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(unbuilt)?;
+    Ok(WriteRequest::builder().delete_request(delete).build())
+}
+
+/// A mistake of ours in a request.
+pub(super) fn unbuilt(error: impl std::fmt::Display) -> RegistryError {
+    RegistryError::Failed(error.to_string())
+}
+
+/// Tries until the answer is `Some`: with `None`, another transaction holds what is asked for.
+async fn patiently<T, F>(attempt: impl Fn() -> F) -> Result<T, RegistryError>
+where
+    F: Future<Output = Result<Option<T>, RegistryError>>,
+{
+    for count in 1.. {
+        if let Some(done) = attempt().await? {
+            return Ok(done);
+        }
+        pause(count).await?;
+    }
+    Err(busy())
+}
+
+/// Waits before the next attempt, unless there were enough.
+pub(super) async fn pause(attempt: u32) -> Result<(), RegistryError> {
+    if attempt >= ATTEMPTS {
+        return Err(busy());
+    }
+    tokio::time::sleep(jitter(LONGEST_PAUSE.min(FIRST_PAUSE * (1 << attempt.min(8))))).await;
+    Ok(())
+}
+
+fn busy() -> RegistryError {
+    RegistryError::Unavailable(format!("DynamoDB has not done it at {ATTEMPTS} attempts"))
+}
+
+/// What a cancelled transaction found. `Some(None)` where it is to be tried again, `None` where that would not help.
+fn why_cancelled(reasons: &[CancellationReason]) -> Option<Option<Transacted>> {
+    let codes = || reasons.iter().filter_map(CancellationReason::code);
+    if codes().any(|code| code == "ConditionalCheckFailed") {
+        let found = reasons.iter().map(|reason| match reason.code() {
+            Some("ConditionalCheckFailed") => Found::Against(reason.item.clone()),
+            _ => Found::Well,
+        });
+        return Some(Some(Transacted::Refused(found.collect())));
+    }
+    let again = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+    codes().any(|code| again.contains(&code)).then_some(None)
+}
+
+fn is<E: ProvideErrorMetadata>(error: &SdkError<E>, code: &str) -> bool {
+    error.as_service_error().and_then(ProvideErrorMetadata::code) == Some(code)
+}
+
+/// Whether a put with a condition was refused for it.
+pub(super) async fn put_if(put: PutItemFluentBuilder) -> Result<bool, RegistryError> {
+    match Box::pin(put.send()).await {
+        Ok(_) => Ok(true),
+        Err(error) if is(&error, "ConditionalCheckFailedException") => Ok(false),
+        Err(error) => Err(failure(error)),
+    }
+}
+
+/// What a call that failed means to who asked.
+pub(super) fn failure<E>(error: SdkError<E>) -> RegistryError
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    const MAY_PASS: [&str; 6] = [
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "InternalServerError",
+        "ServiceUnavailable",
+        "TransactionConflictException",
+    ];
+    let passes = match &error {
+        SdkError::ConstructionFailure(_) => false,
+        SdkError::ServiceError(answer) => {
+            let by_code = answer.err().code().is_some_and(|code| MAY_PASS.contains(&code));
+            by_code || answer.raw().status().is_server_error()
+        }
+        _ => true,
+    };
+    let message = DisplayErrorContext(&error).to_string();
+    if passes { RegistryError::Unavailable(message) } else { RegistryError::Failed(message) }
+}
+
+/// A call is short, and somebody waits: it is tried three times, soon.
+async fn client() -> Client {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(50))
+        .with_max_backoff(Duration::from_millis(500));
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(1))
+        .operation_timeout(Duration::from_secs(3))
+        .build();
+    let config = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries).timeout_config(timeouts);
+    Client::new(&config.load().await)
+}
