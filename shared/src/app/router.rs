@@ -79,6 +79,7 @@ impl Parts {
     }
 
     /// The router, with everything behind it but the sockets of this process.
+    #[cfg(any(feature = "apigw", feature = "local"))]
     pub(super) fn http(&self, vars: &Vars, face: &Face) -> Result<Http, StartError> {
         let http = HttpConfig::from_vars(vars)?;
         Ok(Http {

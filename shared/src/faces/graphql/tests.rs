@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_graphql::{Request, ServerError, Value, Variables};
-use futures_util::{FutureExt, StreamExt};
 use serde_json::json;
 
 use super::rules::Rules;

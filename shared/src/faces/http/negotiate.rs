@@ -46,6 +46,7 @@ pub(super) fn wants_html(headers: &HeaderMap) -> bool {
 }
 
 /// Whether a stream of events is asked for.
+#[cfg(feature = "local")]
 pub(super) fn wants_events(headers: &HeaderMap) -> bool {
     ranges(headers).any(|(range, weight)| range == "text/event-stream" && weight > 0.0)
 }
