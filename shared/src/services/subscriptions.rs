@@ -131,6 +131,10 @@ impl Subscriptions {
                 let message = format!("a subscription has at most {MAX_TOPICS} coins, not {}", topics.streams.len());
                 return Err(Error::Invalid(message));
             }
+            if topics.streams.len() > 1 && matches!(topics.since, Some(Since::Version(_))) {
+                let message = "a version is of one coin: with several, pass a time as since";
+                return Err(Error::Invalid(message.to_owned()));
+            }
             let operation = self.teller.registry.keep_operation(&operation, connection.ends_at).await?;
             slot.subscription = Some(Subscription {
                 operation,

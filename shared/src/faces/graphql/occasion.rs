@@ -6,14 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_graphql::Context;
 use futures_util::stream::{Iter, iter};
 
-use crate::domain::RecordedEvent;
+use crate::domain::{RecordedEvent, StreamId};
 use crate::services::Error;
-use crate::services::subscriptions::Topics;
 
 /// The occasion for which a subscription is executed.
 pub(super) enum Occasion {
     /// A client subscribes: its field leaves here what it listens to.
-    Opening(Mutex<Option<Topics>>),
+    Opening(Mutex<Option<Vec<StreamId>>>),
     /// An event of a topic that it listens to.
     Event(Arc<RecordedEvent>),
 }
@@ -24,7 +23,7 @@ impl Occasion {
     }
 
     /// What was left here.
-    pub(super) fn topics(&self) -> Option<Topics> {
+    pub(super) fn topics(&self) -> Option<Vec<StreamId>> {
         match self {
             Self::Opening(topics) => topics.lock().unwrap_or_else(PoisonError::into_inner).take(),
             Self::Event(_) => None,
@@ -36,7 +35,7 @@ impl Occasion {
 /// `say` of the event, if anything.
 pub(super) fn told<T>(
     ctx: &Context<'_>,
-    topics: impl FnOnce() -> Result<Topics, Error>,
+    topics: impl FnOnce() -> Result<Vec<StreamId>, Error>,
     say: impl FnOnce(&RecordedEvent) -> Option<T>,
 ) -> Result<Iter<std::option::IntoIter<T>>, Error> {
     let occasion = ctx.data::<Arc<Occasion>>().map_err(|error| Error::Internal(error.message))?;

@@ -145,7 +145,7 @@ fn no_guarded_field_is_admitted_without_its_role_however_it_is_asked_for() {
         let parent = format!("{}{}", keyword[..1].to_uppercase(), &keyword[1..]);
         for document in [
             format!("{keyword} {{ {field} }}"),
-            format!("{keyword} {{ __typename alias: {field} }}"),
+            format!("{keyword} {{ {} alias: {field} }}", if keyword == "subscription" { "" } else { "__typename" }),
             format!("{keyword} {{ ... {{ {field} }} }}"),
             format!("{keyword} {{ ... on {parent} {{ {field} }} }}"),
             format!("{keyword} {{ ...A }} fragment A on {parent} {{ ...B }} fragment B on {parent} {{ {field} }}"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use async_graphql::Response;
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::time::timeout;
 
 use self::message::ClientMessage;
@@ -28,7 +28,7 @@ use crate::push::{
     Claimed, Close, Connection, ConnectionId, Initialised, MAX_MESSAGE, MAX_OPEN, Outgoing, RegistryError,
     ServerMessage,
 };
-use crate::services::subscriptions::{Opened, Request, Subscriptions};
+use crate::services::subscriptions::{Opened, Request, Since, Subscriptions, Topics};
 use crate::services::{Call, Error};
 
 /// The name of the protocol, as a client asks for it.
@@ -170,6 +170,7 @@ impl Sockets {
 
     async fn subscribe(self: &Arc<Self>, connection: Connection, id: Arc<str>, parameters: Parameters) -> Outcome {
         let name = connection.id.clone();
+        let since = since(&parameters.extensions).map_err(|problem| invalid(&problem))?;
         let operation = match self.admit(&connection, parameters).await {
             Ok(operation) => operation,
             Err(errors) => {
@@ -180,7 +181,7 @@ impl Sockets {
         let (user, mut run, mut subscription) = (connection.principal.is_some(), None, None);
         if operation.is_subscription() {
             match self.graph.open(operation).await {
-                Ok(opened) => subscription = Some(opened),
+                Ok((operation, streams)) => subscription = Some((operation, Topics { streams, since })),
                 Err(errors) => {
                     self.post(&name, ServerMessage::Error(id, json(&errors))).await;
                     return Ok(None);
@@ -279,6 +280,23 @@ impl Sockets {
         if let Err(error) = self.subscriptions.post(to, Outgoing::from(message)).await {
             tracing::debug!(%error, connection = %to, "a client is not told");
         }
+    }
+}
+
+/// What a subscriber knows, as the operation's extensions say: `{"since": {"version": 7}}`, or a `time`.
+fn since(extensions: &Map<String, Value>) -> Result<Option<Since>, String> {
+    const EXPECTED: &str = "extensions.since is {version: ...} or {time: ...}";
+    let members = match extensions.get("since") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(members)) if members.len() == 1 => members,
+        Some(_) => return Err(EXPECTED.to_owned()),
+    };
+    let version = members.get("version").and_then(Value::as_i64).and_then(|version| i32::try_from(version).ok());
+    let time = members.get("time").and_then(|time| time.as_str()?.parse().ok());
+    match (version.filter(|version| *version >= 0), time) {
+        (Some(version), None) => Ok(Some(Since::Version(version))),
+        (None, Some(time)) => Ok(Some(Since::Time(time))),
+        _ => Err(EXPECTED.to_owned()),
     }
 }
 
