@@ -1,5 +1,5 @@
 //! Integration tests: the store and the other capabilities against real services, GraphQL over the real router, the
-//! way of events, quotes of swaps, and the compiled functions and local process from outside.
+//! way of events, quotes of swaps, reaching clients, and the compiled functions and local process from outside.
 
 mod chains;
 mod contracts;
@@ -7,6 +7,7 @@ mod functions;
 mod graphql;
 mod local;
 mod pipeline;
+mod push;
 mod sending;
 mod swaps;
 mod watching;

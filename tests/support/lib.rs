@@ -14,6 +14,7 @@
 //! | [`certificates`] | a server's certificate and the authority that it is from |
 //! | [`proxy`] | a bad network between two parties |
 //! | [`lambda`] | a compiled function, invoked through Lambda's runtime API |
+//! | [`websocket_api`] | an API Gateway WebSocket API before such functions |
 //! | [`local`] | the compiled local server |
 //!
 //! Nothing here knows the core crate: it sees only processes, ports and environment variables.
@@ -46,3 +47,4 @@ pub mod rpc_proxy;
 pub mod services;
 pub mod solana;
 pub mod uniswap;
+pub mod websocket_api;
