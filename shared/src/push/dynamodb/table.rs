@@ -222,10 +222,8 @@ fn busy() -> RegistryError {
 /// What a cancelled transaction found, if it was a condition that it was cancelled for.
 fn refused(reasons: &[CancellationReason]) -> Option<Transacted> {
     let is_refused = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
-    let found = reasons.iter().map(|reason| match is_refused(reason) {
-        true => Found::Against(reason.item.clone()),
-        false => Found::Well,
-    });
+    let found =
+        reasons.iter().map(|reason| if is_refused(reason) { Found::Against(reason.item.clone()) } else { Found::Well });
     reasons.iter().any(is_refused).then(|| Transacted::Refused(found.collect()))
 }
 
