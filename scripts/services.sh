@@ -279,7 +279,7 @@ dynamodb_answers() {
 }
 
 fetch_dynamodb() {
-  fetch_jars DynamoDB "$dynamodb_version" 100 software.amazon.dynamodb:DynamoDBLocal "$dynamodb_libs"
+  fetch_jars DynamoDB "$dynamodb_version" 50 software.amazon.dynamodb:DynamoDBLocal "$dynamodb_libs"
 }
 
 start_dynamodb() {

@@ -16,6 +16,7 @@ mod maintenance;
 mod outbox;
 mod projections;
 mod read_models;
+mod registry;
 
 pub(crate) use bus::{kafka_at, message};
 pub(crate) use fixture::Fixture;

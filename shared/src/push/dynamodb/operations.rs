@@ -77,6 +77,7 @@ fn operation_key(hash: &OperationHash) -> Item {
     key(&format!("Q#{}", hash.0), ALONE)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
 fn unreadable(error: serde_json::Error) -> RegistryError {
     RegistryError::Failed(format!("an operation: {error}"))
 }

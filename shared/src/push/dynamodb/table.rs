@@ -148,7 +148,8 @@ impl Table {
                 Err(error) => match error.as_service_error() {
                     Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                         let reasons = cancelled.cancellation_reasons();
-                        why_cancelled(reasons).ok_or_else(|| failure(error))
+                        let (refused, passes) = (refused(reasons), passes(reasons));
+                        if passes || refused.is_some() { Ok(refused) } else { Err(failure(error)) }
                     }
                     Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(None),
                     _ => Err(failure(error)),
@@ -218,18 +219,18 @@ fn busy() -> RegistryError {
     RegistryError::Unavailable(format!("DynamoDB has not done it at {ATTEMPTS} attempts"))
 }
 
-/// What a cancelled transaction found. `Some(None)` where it is to be tried again, `None` where that would not help.
-fn why_cancelled(reasons: &[CancellationReason]) -> Option<Option<Transacted>> {
-    let codes = || reasons.iter().filter_map(CancellationReason::code);
-    if codes().any(|code| code == "ConditionalCheckFailed") {
-        let found = reasons.iter().map(|reason| match reason.code() {
-            Some("ConditionalCheckFailed") => Found::Against(reason.item.clone()),
-            _ => Found::Well,
-        });
-        return Some(Some(Transacted::Refused(found.collect())));
-    }
-    let again = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
-    codes().any(|code| again.contains(&code)).then_some(None)
+/// What a cancelled transaction found, if it was a condition that it was cancelled for.
+fn refused(reasons: &[CancellationReason]) -> Option<Transacted> {
+    let is_refused = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+    let found =
+        reasons.iter().map(|reason| if is_refused(reason) { Found::Against(reason.item.clone()) } else { Found::Well });
+    reasons.iter().any(is_refused).then(|| Transacted::Refused(found.collect()))
+}
+
+/// Whether a transaction was cancelled for what will be over soon.
+fn passes(reasons: &[CancellationReason]) -> bool {
+    let soon = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+    reasons.iter().filter_map(CancellationReason::code).any(|code| soon.contains(&code))
 }
 
 fn is<E: ProvideErrorMetadata>(error: &SdkError<E>, code: &str) -> bool {
@@ -246,6 +247,7 @@ pub(super) async fn put_if(put: PutItemFluentBuilder) -> Result<bool, RegistryEr
 }
 
 /// What a call that failed means to who asked.
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
 pub(super) fn failure<E>(error: SdkError<E>) -> RegistryError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
