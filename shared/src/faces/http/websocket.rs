@@ -1,6 +1,7 @@
 //! `/graphql/ws`: sockets of this process, for the protocol in [`crate::faces::websocket`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{FromRequestParts, Request, State};
@@ -9,6 +10,7 @@ use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use http::header::AUTHORIZATION;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::problem::Problem;
 use super::{Http, Live, address};
@@ -16,6 +18,9 @@ use crate::faces::websocket::{SUBPROTOCOL, Sockets};
 use crate::platform::ids::new_id;
 use crate::push::in_process::{Next, Outbox};
 use crate::push::{Close, ConnectionId, MAX_MESSAGE};
+
+/// How long a client may take to answer a farewell.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> Response {
     let Some(live) = http.live.clone() else { return super::problem::no_such_path(request.uri().clone()).await };
@@ -61,20 +66,21 @@ async fn serve(connected: Connected, outbox: Outbox, socket: WebSocket) {
     let mut rest = JoinSet::new();
     // Reading and writing wait for nothing but the client; what a client never reads waits in its outbox, for a while.
     let reading = async {
+        // A client's farewell is answered by reading on, to the end.
         while let Some(Ok(frame)) = frames.next().await {
-            if !received(sockets, &connected.id, frame, &mut rest).await {
-                break;
-            }
+            received(sockets, &connected.id, frame, &mut rest).await;
         }
     };
     tokio::select! {
-        () = reading => {}
+        () = reading => return,
         () = send(&outbox, &mut sink) => {}
     }
+    // The client is given time to read why: what it sent meanwhile, unread, would make the system throw that away.
+    let _ = timeout(FAREWELL, async { while let Some(Ok(_)) = frames.next().await {} }).await;
 }
 
-/// Handles a frame: whether more may come.
-async fn received(sockets: &Arc<Sockets>, id: &ConnectionId, frame: Message, rest: &mut JoinSet<()>) -> bool {
+/// Handles a frame.
+async fn received(sockets: &Arc<Sockets>, id: &ConnectionId, frame: Message, rest: &mut JoinSet<()>) {
     match frame {
         Message::Text(text) => {
             if let Some(left) = sockets.received(id, &text).await {
@@ -84,10 +90,8 @@ async fn received(sockets: &Arc<Sockets>, id: &ConnectionId, frame: Message, res
             while rest.try_join_next().is_some() {}
         }
         Message::Binary(_) => sockets.received_binary(id).await,
-        Message::Close(_) => return false,
-        Message::Ping(_) | Message::Pong(_) => {}
+        Message::Close(_) | Message::Ping(_) | Message::Pong(_) => {}
     }
-    true
 }
 
 /// Sends what is to be sent, to the end of the connection.
