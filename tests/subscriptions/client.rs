@@ -160,6 +160,6 @@ impl Client {
             if known.is_none() { Ok(()) } else { Err(known) }
         })
         .await;
-        assert!(live.registry.open(&self.id).await.unwrap().is_empty());
+        self.has_nothing_open(live).await;
     }
 }
