@@ -11,8 +11,8 @@ use mcp_core::domain::{NewEvent, RecordedEvent, StreamId};
 use mcp_core::platform::clock::SystemClock;
 use mcp_core::push::Registry;
 use mcp_core::push::dynamodb::DynamoDbRegistry;
-use mcp_core::store::Append;
 use mcp_core::store::Expected::Any;
+use mcp_core::store::{Append, Store};
 use serde_json::{Value, json};
 use support::coingecko::CoinGecko;
 use support::lambda::Lambda;
@@ -56,6 +56,11 @@ impl Live {
         let front = WebsocketApi::on(&address, Backend::lambda(sandboxes.iter().cloned()), limits).await;
         assert_eq!(front.endpoint(), endpoint);
         Self { front, registry, sandboxes, fan_out, table, deployment, coingecko }
+    }
+
+    /// The events.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.deployment.store
     }
 
     /// One more sandbox of a function, with more variables, or others.

@@ -7,6 +7,7 @@ mod delivering;
 mod failing;
 mod live;
 mod missing;
+mod node;
 mod protocol;
 mod reaching;
 mod refusing;

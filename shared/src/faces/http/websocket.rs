@@ -10,7 +10,7 @@ use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
 use http::header::AUTHORIZATION;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::problem::Problem;
 use super::{Http, Live, address};
@@ -21,6 +21,8 @@ use crate::push::{Close, ConnectionId, MAX_MESSAGE};
 
 /// How long a client may take to answer a farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the socket stands after a farewell where what the client sends cannot be read any more.
+const LINGER: Duration = Duration::from_millis(100);
 
 pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> Response {
     let Some(live) = http.live.clone() else { return super::problem::no_such_path(request.uri().clone()).await };
@@ -67,12 +69,21 @@ async fn serve(connected: Connected, outbox: Outbox, socket: WebSocket) {
     // Reading and writing wait for nothing but the client; what a client never reads waits in its outbox, for a while.
     let reading = async {
         // A client's farewell is answered by reading on, to the end.
-        while let Some(Ok(frame)) = frames.next().await {
-            received(sockets, &connected.id, frame, &mut rest).await;
+        while let Some(frame) = frames.next().await {
+            match frame {
+                Ok(frame) => received(sockets, &connected.id, frame, &mut rest).await,
+                Err(error) => return Some(unreadable(&error)),
+            }
         }
+        None
     };
     tokio::select! {
-        () = reading => return,
+        unreadable = reading => {
+            if let Some(close) = unreadable {
+                let _ = timeout(FAREWELL, end(close, &mut sink)).await;
+            }
+            return;
+        }
         () = send(&outbox, &mut sink) => {}
     }
     // The client is given time to read why: what it sent meanwhile, unread, would make the system throw that away.
@@ -104,6 +115,23 @@ async fn send(outbox: &Outbox, sink: &mut SplitSink<WebSocket, Message>) {
         if sink.send(message).await.is_err() || last {
             return;
         }
+    }
+}
+
+/// Why nothing more that a client sends can be read. The codes are those of RFC 6455.
+fn unreadable(error: &axum::Error) -> Close {
+    // The error's type belongs to a dependency of axum's.
+    if error.to_string().contains("too long") {
+        Close { code: 1009, reason: format!("a message has at most {MAX_MESSAGE} bytes") }
+    } else {
+        Close { code: 1002, reason: "what was sent is not of the protocol".to_owned() }
+    }
+}
+
+/// Ends the connection of a client that is not read any more. One that is gone does not hear it.
+async fn end(close: Close, sink: &mut SplitSink<WebSocket, Message>) {
+    if sink.send(closing(close)).await.is_ok() {
+        sleep(LINGER).await;
     }
 }
 
