@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::live::failed_partitions;
 use super::{Client, EMOTIONS, Live, PRICES};
+use crate::functions::sample;
 use crate::pipeline::event;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -28,6 +29,22 @@ async fn a_registry_that_is_away_loses_nothing_of_a_batch() {
     told.sort();
     assert_eq!(told, [("e", 1), ("e", 2), ("e", 3), ("p", 1)].map(|(id, version)| (id.to_owned(), version)));
     client.hears_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_the_registry_nobody_is_let_in_and_who_asks_is_disconnected() {
+    let live = Live::start().await;
+    let mut client = Client::user(&live).await;
+    let astray = live.start_with("subscriptions", &[("AWS_ENDPOINT_URL_DYNAMODB", "http://127.0.0.1:9")]).await;
+    let refused = astray.invoke(sample("subscriptions-connect")).await.unwrap();
+    assert_eq!(refused["statusCode"], 503, "{refused}");
+    let mut message = sample("subscriptions-message");
+    message["requestContext"]["connectionId"] = json!(client.id.as_str());
+    message["body"] = json!(json!({ "id": "1", "type": "subscribe", "payload": { "query": PRICES } }).to_string());
+    assert_eq!(astray.invoke(message).await.unwrap(), json!({ "statusCode": 200 }));
+    // What it opens elsewhere is at the registry that works: `$disconnect` tells it.
+    client.is_cut_off(&live).await;
+    assert!(!astray.output().contains("panicked"), "{}", astray.output());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,7 +24,7 @@ async fn a_subscriber_is_told_of_what_happens_until_it_has_enough() {
     client.has_nothing_open(&live).await;
     live.tell(&[live.quoted("bitcoin", 300).await]).await;
     client.hears_nothing().await;
-    assert_eq!(live.front.failures(), [json!(0); 0], "{}", live.output());
+    assert!(live.front.failures().is_empty(), "{}", live.output());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+use support::eventually::eventually;
 use support::websocket_api::Limits;
 use tokio::time::Instant;
 
@@ -32,6 +34,33 @@ async fn a_client_that_says_goodbye_is_forgotten() {
     live.front.cut(client.id.as_str()).await;
     client.is_forgotten(&live).await;
     assert_eq!((live.items("C").await, live.items("T").await), (0, 0));
+}
+
+/// Frames that were sent before the end are handled after it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_late_frame_brings_nobody_back() {
+    let live = Live::start().await;
+    let (mut subscribes, mut introduces) = (Client::user(&live).await, Client::silent(&live).await);
+    let subscription = live.front.hold(|body| body.contains("priceUpdates"));
+    let introduction = live.front.hold(|body| body.contains("connection_init"));
+    subscribes.asks("1", PRICES).await;
+    introduces.says(json!({ "type": "connection_init" })).await;
+    for (client, mut held) in [(subscribes, subscription), (introduces, introduction)] {
+        held.caught().await;
+        live.front.cut(client.id.as_str()).await;
+        client.is_forgotten(&live).await;
+        let deleted = live.front.events().len();
+        held.release();
+        eventually("it is handled", || async { live.front.events().len() > deleted }).await;
+        // One more frame in each sandbox: the late one is over, as each takes one at a time.
+        for sandbox in &live.sandboxes {
+            sandbox.invoke(json!({ "task": "sweep" })).await.unwrap();
+        }
+        assert!(live.registry.connection(&client.id).await.unwrap().is_none());
+    }
+    assert_eq!((live.items("C").await, live.items("T").await), (0, 0));
+    live.tell(&[live.quoted("bitcoin", 100).await]).await;
+    assert!(live.front.failures().is_empty(), "{}", live.output());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -93,7 +93,7 @@ async fn a_client_that_breaks_the_protocol_is_cut_off() {
         client.is_cut_off(&live).await;
     }
     eventually("nobody listens any more", || async { live.items("T").await == 0 }).await;
-    assert_eq!(live.front.failures(), [json!(0); 0], "{}", live.output());
+    assert!(live.front.failures().is_empty(), "{}", live.output());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
