@@ -19,6 +19,9 @@ use crate::platform::ids::new_id;
 use crate::push::in_process::{Next, Outbox};
 use crate::push::{Close, ConnectionId, MAX_MESSAGE};
 
+/// What is set aside to read into, for each connection: clients say little. The default would be 128 KiB, and cleared each
+/// time that something is read.
+const READ_BUFFER: usize = 2 * 1024;
 /// How long a client may take to answer a farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -26,7 +29,7 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
     let Some(live) = http.live.clone() else { return super::problem::no_such_path(request.uri().clone()).await };
     let (mut parts, _) = request.into_parts();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_MESSAGE),
+        Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_MESSAGE).read_buffer_size(READ_BUFFER),
         Err(rejection) => return rejection.into_response(),
     };
     if upgrade.selected_protocol().is_none() {
@@ -61,10 +64,13 @@ impl Drop for Connected {
 }
 
 async fn serve(connected: Connected, outbox: Outbox, socket: WebSocket) {
-    let (mut sink, mut frames) = socket.split();
+    let (sink, mut frames) = socket.split();
     let sockets = &connected.live.sockets;
     let mut rest = JoinSet::new();
-    // Reading and writing wait for nothing but the client; what a client never reads waits in its outbox, for a while.
+    // A task of its own: what is to be sent does not wake who reads. What a client never reads waits in its outbox, for a
+    // while.
+    let mut sending = JoinSet::new();
+    sending.spawn(send(outbox, sink));
     let reading = async {
         // A client's farewell is answered by reading on, to the end.
         while let Some(Ok(frame)) = frames.next().await {
@@ -73,7 +79,7 @@ async fn serve(connected: Connected, outbox: Outbox, socket: WebSocket) {
     };
     tokio::select! {
         () = reading => return,
-        () = send(&outbox, &mut sink) => {}
+        _ = sending.join_next() => {}
     }
     // The client is given time to read why: what it sent meanwhile, unread, would make the system throw that away.
     let _ = timeout(FAREWELL, async { while let Some(Ok(_)) = frames.next().await {} }).await;
@@ -95,7 +101,7 @@ async fn received(sockets: &Arc<Sockets>, id: &ConnectionId, frame: Message, res
 }
 
 /// Sends what is to be sent, to the end of the connection.
-async fn send(outbox: &Outbox, sink: &mut SplitSink<WebSocket, Message>) {
+async fn send(outbox: Outbox, mut sink: SplitSink<WebSocket, Message>) {
     loop {
         let (message, last) = match outbox.next().await {
             Next::Message(message) => (Message::text(message.to_text()), false),
