@@ -37,7 +37,7 @@ pub use events::{event_projector, outbox_relay};
 pub use local::{Local, Pipeline, local};
 #[cfg(feature = "aws")]
 pub use prices::price_poller;
-#[cfg(all(feature = "dynamodb", feature = "push", feature = "graphql"))]
+#[cfg(all(feature = "aws", feature = "dynamodb", feature = "push", feature = "graphql"))]
 pub use push::{subscription_fanout, subscriptions};
 #[cfg(feature = "apigw")]
 pub use router::graphql;

@@ -11,7 +11,7 @@ use crate::services::fan_out::Teller;
 use crate::services::subscriptions::Subscriptions;
 use crate::store::EventStore;
 
-#[cfg(all(feature = "dynamodb", feature = "push"))]
+#[cfg(all(feature = "aws", feature = "dynamodb", feature = "push"))]
 pub use deployed::{subscription_fanout, subscriptions};
 
 /// Who is connected, and how they are reached.
@@ -52,7 +52,7 @@ impl Clients {
     }
 }
 
-#[cfg(all(feature = "dynamodb", feature = "push"))]
+#[cfg(all(feature = "aws", feature = "dynamodb", feature = "push"))]
 mod deployed {
     use super::{Arc, Clients, Clock, Duration, Sockets, Teller};
     use crate::app::StartError;

@@ -4,6 +4,8 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod crash;
+#[cfg(feature = "local")]
+pub mod files;
 pub mod ids;
 pub mod metrics;
 pub(crate) mod outage;

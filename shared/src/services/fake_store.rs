@@ -132,8 +132,11 @@ impl EventStore for FakeStore {
         ready(self.reached().map(|()| found)).boxed()
     }
 
-    fn head<'a>(&'a self, _: &'a StreamId) -> BoxFuture<'a, Result<Option<Head>, StoreError>> {
-        not_here()
+    fn head<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<Option<Head>, StoreError>> {
+        let events = self.events.lock().unwrap();
+        let version = events.iter().filter(|event| event.stream == *stream).map(|event| event.event_version).max();
+        let head = version.map(|version| Head { version, published_version: 0, lease_until: None });
+        ready(self.reached().map(|()| head)).boxed()
     }
 }
 

@@ -167,4 +167,6 @@ fn read(record: &Record) -> Result<Option<RecordedEvent>, Poison> {
 }
 
 #[cfg(test)]
+pub(in crate::services) mod testing;
+#[cfg(test)]
 mod tests;

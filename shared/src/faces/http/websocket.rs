@@ -8,7 +8,7 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -17,8 +17,11 @@ use super::{Http, Live, address};
 use crate::faces::websocket::{SUBPROTOCOL, Sockets};
 use crate::platform::ids::new_id;
 use crate::push::in_process::{Next, Outbox};
-use crate::push::{Close, ConnectionId, MAX_MESSAGE};
+use crate::push::{Close, ConnectionId, MAX_MESSAGE, Poster};
 
+/// What is set aside to read into, for each connection: clients say little. The default would be 128 KiB, and cleared each
+/// time that something is read.
+const READ_BUFFER: usize = 2 * 1024;
 /// How long a client may take to answer a farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the socket stands after a farewell where what the client sends cannot be read any more.
@@ -28,7 +31,7 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
     let Some(live) = http.live.clone() else { return super::problem::no_such_path(request.uri().clone()).await };
     let (mut parts, _) = request.into_parts();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_MESSAGE),
+        Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_MESSAGE).read_buffer_size(READ_BUFFER),
         Err(rejection) => return rejection.into_response(),
     };
     if upgrade.selected_protocol().is_none() {
@@ -39,7 +42,7 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
         });
     }
     let id = ConnectionId::new(&new_id().to_string());
-    let authorization = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+    let authorization = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     // Before it is listed: from then on it may be sent something.
     let outbox = live.poster.attach(&id);
     if let Err(error) = live.sockets.connect(&id, authorization, address::of(&parts.extensions)).await {
@@ -63,10 +66,13 @@ impl Drop for Connected {
 }
 
 async fn serve(connected: Connected, outbox: Outbox, socket: WebSocket) {
-    let (mut sink, mut frames) = socket.split();
+    let (sink, mut frames) = socket.split();
     let sockets = &connected.live.sockets;
     let mut rest = JoinSet::new();
-    // Reading and writing wait for nothing but the client; what a client never reads waits in its outbox, for a while.
+    // A task of its own: what is to be sent does not wake who reads. What a client never reads waits in its outbox, for a
+    // while.
+    let mut sending = JoinSet::new();
+    sending.spawn(send(outbox, sink));
     let reading = async {
         // A client's farewell is answered by reading on, to the end.
         while let Some(frame) = frames.next().await {
@@ -79,12 +85,13 @@ async fn serve(connected: Connected, outbox: Outbox, socket: WebSocket) {
     };
     tokio::select! {
         unreadable = reading => {
-            if let Some(close) = unreadable {
-                let _ = timeout(FAREWELL, end(close, &mut sink)).await;
-            }
-            return;
+            let Some(close) = unreadable else { return };
+            // A client that is gone does not hear it.
+            let _ = connected.live.poster.close(&connected.id, close).await;
+            let _ = timeout(FAREWELL, sending.join_next()).await;
+            return sleep(LINGER).await;
         }
-        () = send(&outbox, &mut sink) => {}
+        _ = sending.join_next() => {}
     }
     // The client is given time to read why: what it sent meanwhile, unread, would make the system throw that away.
     let _ = timeout(FAREWELL, async { while let Some(Ok(_)) = frames.next().await {} }).await;
@@ -106,7 +113,7 @@ async fn received(sockets: &Arc<Sockets>, id: &ConnectionId, frame: Message, res
 }
 
 /// Sends what is to be sent, to the end of the connection.
-async fn send(outbox: &Outbox, sink: &mut SplitSink<WebSocket, Message>) {
+async fn send(outbox: Outbox, mut sink: SplitSink<WebSocket, Message>) {
     loop {
         let (message, last) = match outbox.next().await {
             Next::Message(message) => (Message::text(message.to_text()), false),
@@ -125,13 +132,6 @@ fn unreadable(error: &axum::Error) -> Close {
         Close { code: 1009, reason: format!("a message has at most {MAX_MESSAGE} bytes") }
     } else {
         Close { code: 1002, reason: "what was sent is not of the protocol".to_owned() }
-    }
-}
-
-/// Ends the connection of a client that is not read any more. One that is gone does not hear it.
-async fn end(close: Close, sink: &mut SplitSink<WebSocket, Message>) {
-    if sink.send(closing(close)).await.is_ok() {
-        sleep(LINGER).await;
     }
 }
 

@@ -12,8 +12,8 @@
 //! | due | `D#<minute>#<part>` | `<µs>#<connection>` | |
 //! | cursor of due | `D#` | `@` | `m` first minute that is not empty; `g` generation |
 //!
-//! Bytes that an item is, with a connection's name of 16 characters and ids of 36: connection 100 to 150, slot 75 and 17 a
-//! topic, listener 160, topic 65, operation 90 and its JSON, due 80.
+//! Bytes that an item is, with a connection's name of 17 characters and ids of 36: connection 110 to 150, slot 74 and 17 a
+//! topic (924 with fifty), listener 156, topic 55 to 65, operation 90 and its JSON, due about 80.
 //!
 //! What the guarantees stand on:
 //! - A slot, its place in the count and the rows of what is live are one transaction; so are their ends.

@@ -17,6 +17,7 @@ use super::pipeline;
 use crate::app::{self, Local, StartError};
 use crate::faces::websocket::Sockets;
 use crate::platform::config::{ConfigError, Vars};
+use crate::platform::files;
 use crate::platform::ids::new_id;
 use crate::services::poll::Poller;
 use crate::services::watch::Watcher;
@@ -29,6 +30,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const GRACE: Duration = Duration::from_secs(3);
 
 pub(super) async fn serve(vars: &Vars) -> Result<(), StartError> {
+    files::raise_limit();
     let local = app::local(vars).await?;
     let listener = TcpListener::bind(local.addr).await.map_err(|error| {
         let problem = format!("cannot listen on {}: {error}; set it to another address", local.addr);
