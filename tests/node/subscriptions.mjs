@@ -114,6 +114,8 @@ test('a client whose network fails connects again and misses nothing', LIMIT, as
   const client = clientOf(t, admin, {
     url: network.url,
     retryAttempts: 100,
+    // Also where the network fails in the middle of a handshake.
+    shouldRetry: () => true,
     retryWait: () => new Promise((resolve) => setTimeout(resolve, 100)),
     on: { closed: lost },
   });
