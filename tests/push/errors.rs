@@ -52,7 +52,7 @@ async fn what_was_signed_is_not_told() {
     let message = "The Canonical String should have been 'x-amz-security-token:the-token-of-the-function'";
     let (told, _) = answered(403, "InvalidSignatureException", message).await;
     let why = "API Gateway does not let this function: InvalidSignatureException";
-    assert_eq!(told, PostError::Unavailable(why.to_owned()));
+    assert_eq!(told, PostError::Refused(why.to_owned()));
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use crate::faces::http::Live;
 use crate::faces::websocket::Sockets;
 use crate::platform::auth::{Role, issue_local_token};
 use crate::platform::config::{AuthConfig, ConfigError, HttpConfig, KafkaConfig, SourceKind, StoreConfig, Vars};
+use crate::push::in_process::InProcessPoster;
 use crate::services::consume::BatchConsumer;
 use crate::services::fan_out::FanOut;
 use crate::services::poll::Poller;
@@ -38,6 +39,8 @@ pub struct Local {
     pub router: Router,
     /// The clients at its sockets, who are looked after.
     pub sockets: Arc<Sockets>,
+    /// Reaches them.
+    pub poster: Arc<InProcessPoster>,
     /// The poller, to be run every [`interval`](Self::interval).
     pub poller: Poller,
     /// The watcher of chains, where there are any.
@@ -82,7 +85,7 @@ pub async fn local(vars: &Vars) -> Result<Local, StartError> {
     let teller = sockets.subscriptions.teller.clone();
     let mut router = parts.http(vars, &face)?;
     router.measured.push(teller.clone());
-    router.live = Some(Live { sockets: sockets.clone(), poster });
+    router.live = Some(Live { sockets: sockets.clone(), poster: poster.clone() });
     let fan_out = BatchConsumer { handler: Arc::new(FanOut { teller }), dead_letters: None, clock: clock.clone() };
     let pipeline = Pipeline {
         relay: events.relay(parts.store.clone()),
@@ -101,6 +104,7 @@ pub async fn local(vars: &Vars) -> Result<Local, StartError> {
         watcher: chains.chains.all().next().map(|_| Arc::new(watcher)),
         router: router.router(),
         sockets,
+        poster,
         poller: parts.shared.poller(committing, parts.store.clone()),
         pipeline,
         events: carrier(vars)?.to_owned(),

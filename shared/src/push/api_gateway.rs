@@ -106,7 +106,9 @@ fn told<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E, HttpRespo
         (Some(429), _) => return PostError::Throttled,
         (_, Some(code)) if THROTTLED.contains(&code) => return PostError::Throttled,
         (Some(413), _) => "the message is too large for API Gateway".to_owned(),
-        (Some(403), code) => format!("API Gateway does not let this function: {}", code.unwrap_or("403")),
+        (Some(403), code) => {
+            return PostError::Refused(format!("API Gateway does not let this function: {}", code.unwrap_or("403")));
+        }
         (Some(status), Some(code)) => format!("API Gateway answered {status}, {code}"),
         (Some(status), None) => format!("API Gateway answered {status}"),
         (None, _) => unanswered(error),

@@ -62,6 +62,18 @@ impl InProcessPoster {
         Outbox { poster: self.clone(), connection: connection.clone(), queue }
     }
 
+    /// Ends all connections.
+    pub fn close_all(&self, close: &Close) {
+        let all: Vec<_> = self.queues().keys().cloned().collect();
+        for connection in all {
+            // One that is gone is ended.
+            let _ = self.with(&connection, |waiting| {
+                waiting.close = Some(close.clone());
+                Ok(())
+            });
+        }
+    }
+
     /// How many clients are connected.
     pub fn connected(&self) -> usize {
         self.queues().len()

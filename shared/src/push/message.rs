@@ -47,6 +47,11 @@ impl ServerMessage {
         }
     }
 
+    /// Whether it has more than [`MAX_MESSAGE`](super::MAX_MESSAGE) bytes.
+    pub fn is_too_long(&self) -> bool {
+        self.len_bound() > super::MAX_MESSAGE && self.to_text().len() > super::MAX_MESSAGE
+    }
+
     /// How long that is, in bytes, at most.
     pub fn len_bound(&self) -> usize {
         match self {

@@ -352,6 +352,16 @@ pub enum PostError {
     /// No answer, or not in time.
     #[error("the client cannot be reached: {0}")]
     Unavailable(String),
+    /// Whoever holds the connections does not let us send: a fault of ours, and not of this client.
+    #[error("sending is refused: {0}")]
+    Refused(String),
+}
+
+impl PostError {
+    /// Whether the same message may be taken later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Throttled | Self::Unavailable(_))
+    }
 }
 
 /// JSON, ready to be sent to many.

@@ -1,12 +1,14 @@
 //! The fan-out: events from the bus to the clients that subscribed to them.
 //!
 //! An event's topic is its stream. Each operation that is subscribed to it is executed once for all who sent the same and
-//! may see the same; its answer goes to each of them. What a client is told of a topic is in the order of versions. Every
-//! version comes once, unless this process dies between the telling and [`Registry::finish`]: then it comes again. Of
-//! topics where only the newest version counts (prices), a client is never told an older one after a newer one.
+//! may see the same; its answer goes to each of them. What a client is told of a topic is in the order of versions, as long
+//! as the records of a stream come in order. Every version comes once, unless a run ends between the telling and
+//! [`Registry::finish`]: by death, or because the registry fails, or nobody can be told; then it comes again. Of topics where
+//! only the newest version counts (prices), a client is never told an older one after a newer one.
 //!
-//! No client holds up the others: what cannot be sent in the time for it is given up. Of prices, a newer one will come. Of
-//! everything else the client would miss something, so it is disconnected; it connects again and asks for what it missed.
+//! No client holds up the others: each message has a few seconds, and what cannot be sent by then is given up. Of prices, a
+//! newer one will come. Of everything else the client would miss something, so it is disconnected; it connects again and asks
+//! for what it missed.
 
 mod telling;
 
@@ -15,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, StreamExt};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -27,21 +29,22 @@ use crate::bus::event_message::from_record;
 use crate::domain::emotion::{EmotionAggregate, EmotionEvent};
 use crate::domain::price::{PriceAggregate, PriceEvent};
 use crate::domain::watch::{WatchAggregate, WatchEvent};
-use crate::domain::{Aggregate, RecordedEvent, StreamId};
+use crate::domain::{Aggregate, DecodeError, RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::auth::Role;
 use crate::platform::clock::{Clock, after};
 use crate::platform::metrics::{Measured, Sample};
-use crate::push::{Operation, Poster, Registry, RegistryError};
+use crate::push::{Operation, Poster, Registry};
 
-pub(super) use telling::{Answer, Told, tell};
+pub(super) use telling::{Answer, Told};
 pub use telling::{Tally, Teller};
 
 /// The name of the function that fans out.
 pub const FUNCTION: &str = "subscription-fanout";
-/// How long a batch may take; a message that could not be sent is tried again until some seconds before.
-const PATIENCE: Duration = Duration::from_secs(25);
-const TRYING: Duration = Duration::from_secs(20);
+/// How long a batch may take, which is long where a topic has a million listeners; and until when messages are tried. A
+/// function's time-out is longer.
+const PATIENCE: Duration = Duration::from_secs(240);
+const TRYING: Duration = Duration::from_secs(230);
 /// How many topics, parts of a topic and messages are worked on at once.
 const TOPICS: usize = 8;
 const SHARDS: usize = 4;
@@ -157,13 +160,21 @@ pub(super) fn only_newest(topic: &StreamId) -> bool {
 /// The event that a record tells of, if there is a subscription for its kind.
 fn read(record: &Record) -> Result<Option<RecordedEvent>, Poison> {
     let event = from_record(record)?;
-    let told = match event.stream.aggregate_type.as_str() {
-        PriceAggregate::TYPE => event.decode::<PriceEvent>().map(|_| true)?,
-        EmotionAggregate::TYPE => event.decode::<EmotionEvent>().map(|_| true)?,
-        WatchAggregate::TYPE => !matches!(event.decode()?, WatchEvent::Scanned(_)),
-        _ => false,
-    };
+    let told = is_told(&event)?;
     Ok(told.then_some(event))
+}
+
+/// Whether subscribers are told of an event.
+///
+/// # Errors
+/// Where it cannot be read.
+pub(super) fn is_told(event: &RecordedEvent) -> Result<bool, DecodeError> {
+    match event.stream.aggregate_type.as_str() {
+        PriceAggregate::TYPE => event.decode::<PriceEvent>().map(|_| true),
+        EmotionAggregate::TYPE => event.decode::<EmotionEvent>().map(|_| true),
+        WatchAggregate::TYPE => event.decode().map(|event| !matches!(event, WatchEvent::Scanned(_))),
+        _ => Ok(false),
+    }
 }
 
 #[cfg(test)]

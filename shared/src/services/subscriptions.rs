@@ -13,8 +13,8 @@ use crate::domain::StreamId;
 use crate::platform::auth::Principal;
 use crate::platform::clock::{Clock, Timestamp, after};
 use crate::push::{
-    Claimed, Close, Connection, ConnectionId, Due, Initialised, MAX_TOPICS, Operation, Outgoing, PostError,
-    RegistryError, Slot, Subscription,
+    Claimed, Close, Connection, ConnectionId, Due, Initialised, MAX_TOPICS, Operation, PostError, RegistryError,
+    ServerMessage, Slot, Subscription,
 };
 use crate::store::EventStore;
 
@@ -26,8 +26,6 @@ pub const INIT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long it is remembered that an operation was completed before it was opened: as long as one frame may overtake
 /// another.
 const REMEMBERED: Duration = Duration::from_secs(10);
-/// How long a message to a client is tried.
-const TRYING: Duration = Duration::from_secs(10);
 
 /// What a subscription listens to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,20 +165,24 @@ impl Subscriptions {
         self.teller.registry.release(connection, id, remember_until).await.map(drop)
     }
 
-    /// Sends a client a message.
+    /// Sends a client a message. One that is too long becomes an error, where it belongs to an operation.
     ///
     /// # Errors
     /// The poster's, once it was tried for a while. A connection that is gone is forgotten.
-    pub async fn post(&self, connection: &ConnectionId, outgoing: impl Into<Outgoing>) -> Result<(), PostError> {
-        self.teller.post(connection, outgoing.into(), after(self.clock.now(), TRYING)).await
+    pub async fn post(&self, connection: &ConnectionId, message: ServerMessage) -> Result<(), PostError> {
+        let message = match message {
+            long if !long.is_too_long() => long,
+            ServerMessage::Next(id, _) | ServerMessage::Error(id, _) => {
+                ServerMessage::Error(id, self.teller.renderer.errors(&Error::AnswerTooLarge))
+            }
+            _ => ServerMessage::Pong(None),
+        };
+        self.teller.post(connection, message.into()).await
     }
 
     /// Ends a connection, and forgets it.
     pub async fn close(&self, connection: &ConnectionId, close: Close) {
-        if let Err(error) = self.teller.poster.close(connection, close).await {
-            tracing::warn!(%error, %connection, "a connection cannot be ended");
-        }
-        self.disconnected(connection).await;
+        self.teller.close(connection, close).await;
     }
 
     /// Forgets a connection that has ended.

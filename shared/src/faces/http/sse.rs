@@ -9,7 +9,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::stream::{self, Stream};
-use http::{StatusCode, request::Parts};
+use http::request::Parts;
 use tokio::task::JoinSet;
 
 use super::problem::Problem;
@@ -20,7 +20,8 @@ use crate::faces::error::ApiError;
 use crate::faces::parameters::Parameters;
 use crate::platform::ids::new_id;
 use crate::push::in_process::{Next, Outbox};
-use crate::push::{ConnectionId, ServerMessage};
+use crate::push::{Close, ConnectionId, ServerMessage};
+use crate::services::Error;
 
 /// Answers with a stream of events.
 pub(super) async fn answer(http: &Arc<Http>, live: &Live, parts: &Parts, parameters: Parameters) -> Response {
@@ -36,9 +37,11 @@ pub(super) async fn answer(http: &Arc<Http>, live: &Live, parts: &Parts, paramet
     match sockets.serve_one(&connected.id, call.principal, address::of(&parts.extensions), parameters).await {
         Ok(Some(left)) => drop(rest.spawn(left)),
         Ok(None) => {}
-        Err(close) => {
-            let message = format!("the stream cannot be opened: {}", close.reason);
-            return (StatusCode::SERVICE_UNAVAILABLE, Problem(ApiError::bad_input(message))).into_response();
+        Err(Close { code: 4400, reason }) => return Problem(ApiError::bad_input(reason)).into_response(),
+        Err(Close { reason, .. }) => {
+            tracing::warn!(reason, "a stream of events cannot be opened");
+            let error = Error::Unavailable { service: "subscriptions".to_owned(), retry_after: None };
+            return Problem(ApiError::from(&error)).into_response();
         }
     }
     let stream = Told { outbox, connected, rest, state: State::Open };
@@ -77,10 +80,12 @@ fn events(told: Told) -> impl Stream<Item = Result<Event, Infallible>> {
                         told.state = State::Last;
                         next(&[br#"{"errors":"#, &errors[..], b"}"].concat().into())
                     }
-                    Next::Message(ServerMessage::Complete(_)) | Next::Close(_) => {
+                    Next::Message(ServerMessage::Complete(_)) => {
                         told.state = State::Last;
                         continue;
                     }
+                    // Without a word of completion: the client knows that it may have missed something, and tries again.
+                    Next::Close(_) => return None,
                     Next::Message(ServerMessage::Ack | ServerMessage::Pong(_)) => continue,
                 },
             };

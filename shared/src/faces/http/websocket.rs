@@ -22,6 +22,8 @@ use crate::push::{Close, ConnectionId, MAX_MESSAGE, Poster};
 /// What is set aside to read into, for each connection: clients say little. The default would be 128 KiB, and cleared each
 /// time that something is read.
 const READ_BUFFER: usize = 2 * 1024;
+/// How long a client may take nothing of what it is sent, once what the system holds for it is full.
+const STALLED: Duration = Duration::from_secs(10);
 /// How long a client may take to answer a farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// How long the socket stands after a farewell where what the client sends cannot be read any more.
@@ -31,7 +33,11 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
     let Some(live) = http.live.clone() else { return super::problem::no_such_path(request.uri().clone()).await };
     let (mut parts, _) = request.into_parts();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
-        Ok(upgrade) => upgrade.protocols([SUBPROTOCOL]).max_message_size(MAX_MESSAGE).read_buffer_size(READ_BUFFER),
+        Ok(upgrade) => upgrade
+            .protocols([SUBPROTOCOL])
+            .max_message_size(MAX_MESSAGE)
+            .max_frame_size(MAX_MESSAGE)
+            .read_buffer_size(READ_BUFFER),
         Err(rejection) => return rejection.into_response(),
     };
     if upgrade.selected_protocol().is_none() {
@@ -119,7 +125,9 @@ async fn send(outbox: Outbox, mut sink: SplitSink<WebSocket, Message>) {
             Next::Message(message) => (Message::text(message.to_text()), false),
             Next::Close(close) => (closing(close), true),
         };
-        if sink.send(message).await.is_err() || last {
+        // A client that reads nothing for so long is let go, with its socket and what waits for it.
+        let sent = timeout(STALLED, sink.send(message)).await;
+        if !matches!(sent, Ok(Ok(()))) || last {
             return;
         }
     }

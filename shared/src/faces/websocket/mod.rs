@@ -25,16 +25,16 @@ use crate::platform::auth::{AuthError, Verifier};
 use crate::platform::ids::new_id;
 use crate::platform::trace::child_of;
 use crate::push::{
-    Claimed, Close, Connection, ConnectionId, Initialised, MAX_MESSAGE, MAX_OPEN, Outgoing, RegistryError,
-    ServerMessage,
+    Claimed, Close, Connection, ConnectionId, Initialised, MAX_MESSAGE, MAX_OPEN, RegistryError, ServerMessage,
 };
 use crate::services::subscriptions::{Opened, Request, Since, Subscriptions, Topics};
 use crate::services::{Call, Error};
 
 /// The name of the protocol, as a client asks for it.
 pub const SUBPROTOCOL: &str = "graphql-transport-ws";
-/// How long a query or a mutation may take: less than the 29 s that API Gateway gives a frame.
-const DEADLINE: Duration = Duration::from_secs(25);
+/// How long a query or a mutation may take, or telling what was missed: with what is said afterwards, less than the 29 s that
+/// API Gateway gives a frame.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Clients at sockets.
 pub struct Sockets {
@@ -132,15 +132,13 @@ impl Sockets {
                 Ok(None)
             }
             ClientMessage::Complete(operation) => {
+                self.introduced(id).await?;
                 self.subscriptions.complete(id, &operation).await.map_err(failed)?;
                 Ok(None)
             }
             ClientMessage::Init(payload) => self.initialise(id, payload.as_ref()).await,
             ClientMessage::Subscribe(operation, parameters) => {
-                let connection = self.known(id).await?;
-                if !connection.initialised {
-                    return Err(close(4401, "Unauthorized"));
-                }
+                let connection = self.introduced(id).await?;
                 self.subscribe(connection, operation, parameters).await
             }
         }
@@ -231,12 +229,14 @@ impl Sockets {
             return Err(json(&refusal(&ApiError::from(&Error::TokenExpired)).errors));
         }
         let query = parameters.query.take().unwrap_or_default();
-        let operation = self.graph.admit(parameters.into_request(query), call).map_err(|errors| json(&errors))?;
+        let operation = self.graph.admit(parameters.into_request(query), call);
+        // Counted in any case: what is refused takes work too.
+        let charges = operation.as_ref().map(Operation::charges).unwrap_or_default();
         let (user, address) = (connection.principal.as_ref(), connection.address);
-        let standing = self.limits.count(user, address, 1, operation.charges().iter()).await;
+        let standing = self.limits.count(user, address, 1, charges.iter()).await;
         match standing.refused() {
             Some(error) => Err(json(&refusal(&error).errors)),
-            None => Ok(operation),
+            None => operation.map_err(|errors| json(&errors)),
         }
     }
 
@@ -252,17 +252,17 @@ impl Sockets {
             Err(error) => tracing::warn!(%error, "an operation that was answered is still listed"),
         }
         let message = ServerMessage::Next(id.clone(), json(&answer));
-        if message.to_text().len() > MAX_MESSAGE {
-            let errors = json(&refusal(&ApiError::from(&Error::AnswerTooLarge)).errors);
-            return self.post(connection, ServerMessage::Error(id, errors)).await;
-        }
+        let whole = !message.is_too_long();
         self.post(connection, message).await;
-        self.post(connection, ServerMessage::Complete(id)).await;
+        if whole {
+            self.post(connection, ServerMessage::Complete(id)).await;
+        }
     }
 
     /// Tells a subscriber what it missed.
     async fn catch_up(&self, connection: &ConnectionId, id: &Arc<str>, opened: &Opened) {
-        if let Err(error) = self.subscriptions.tell_missed(opened).await {
+        let told = timeout(DEADLINE, self.subscriptions.tell_missed(opened)).await;
+        if let Err(error) = told.unwrap_or(Err(Error::Timeout)) {
             if let Err(error) = self.subscriptions.answered(opened).await {
                 tracing::warn!(%error, "a subscription that failed is still listed");
             }
@@ -271,13 +271,19 @@ impl Sockets {
         }
     }
 
+    /// A connection that has introduced itself.
+    async fn introduced(&self, id: &ConnectionId) -> Result<Connection, Close> {
+        let connection = self.known(id).await?;
+        if connection.initialised { Ok(connection) } else { Err(close(4401, "Unauthorized")) }
+    }
+
     async fn known(&self, id: &ConnectionId) -> Result<Connection, Close> {
         self.subscriptions.connection(id).await.map_err(failed)?.ok_or_else(unknown)
     }
 
     async fn post(&self, to: &ConnectionId, message: ServerMessage) {
         // One that is gone waits for nothing.
-        if let Err(error) = self.subscriptions.post(to, Outgoing::from(message)).await {
+        if let Err(error) = self.subscriptions.post(to, message).await {
             tracing::debug!(%error, connection = %to, "a client is not told");
         }
     }

@@ -4,19 +4,24 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::future::try_join;
+use futures_util::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
 
 use super::{
-    Arc, Bytes, Clock, Duration, Error, Measured, POSTS, Poster, RecordedEvent, Registry, RegistryError, Rendered,
-    Renderer, Role, SHARDS, Sample, Semaphore, StreamExt, TRYING, TryStreamExt, Uuid, after, only_newest, stream,
+    Arc, Bytes, Clock, Duration, Error, Measured, POSTS, Poster, RecordedEvent, Registry, Rendered, Renderer, Role,
+    SHARDS, Sample, Semaphore, StreamExt, TRYING, Uuid, after, only_newest, stream,
 };
 use crate::platform::clock::Timestamp;
 use crate::platform::ids::jitter;
-use crate::push::{Close, ConnectionId, Listener, MAX_MESSAGE, OperationHash, Outgoing, PostError, ServerMessage};
+use crate::push::{Close, ConnectionId, Due, Listener, OperationHash, Outgoing, PostError, ServerMessage};
 
-/// The first pause before a message that was throttled is sent again; it doubles.
+/// How long a message is tried: one that a newer one will make pointless, and any other.
+const PRICE_PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(3);
+/// The first pause before a message that was not taken is sent again; it doubles.
 const PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// "Try again later", where the transport can say it.
 const TRY_AGAIN: u16 = 1013;
 
@@ -40,18 +45,18 @@ pub struct Teller {
 pub struct Tally {
     delivered: AtomicU64,
     gone: AtomicU64,
-    throttled: AtomicU64,
+    repeated: AtomicU64,
     given_up: AtomicU64,
 }
 
 impl Measured for Teller {
     fn samples(&self) -> Vec<Sample> {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Tally { delivered, gone, throttled, given_up } = &self.tally;
+        let Tally { delivered, gone, repeated, given_up } = &self.tally;
         vec![
             Sample::counter("push.delivered", "Messages of subscriptions that were sent", count(delivered)),
             Sample::counter("push.gone", "Connections that were found gone", count(gone)),
-            Sample::counter("push.throttled", "Messages that had to be sent again", count(throttled)),
+            Sample::counter("push.repeated", "Messages that had to be sent again", count(repeated)),
             Sample::counter("push.given_up", "Messages that could not be sent in time", count(given_up)),
         ]
     }
@@ -97,8 +102,8 @@ impl Teller {
     /// Tells everybody who listens to a topic of events, the oldest first.
     ///
     /// # Errors
-    /// The registry's; then some may be told.
-    pub(super) async fn topic(&self, topic: Uuid, events: &[Arc<RecordedEvent>]) -> Result<(), RegistryError> {
+    /// The registry's, or where no client can be told; then some may be told.
+    pub(super) async fn topic(&self, topic: Uuid, events: &[Arc<RecordedEvent>]) -> Result<(), Error> {
         let Some(last) = events.last() else { return Ok(()) };
         let begun = self.registry.begin(topic, last.event_version, only_newest(&last.stream)).await?;
         let Some(begun) = begun else { return Ok(()) };
@@ -112,10 +117,10 @@ impl Teller {
             listeners += told?;
         }
         crate::platform::crash::point("fanout.told");
-        self.registry.finish(topic, last.event_version, listeners).await
+        Ok(self.registry.finish(topic, last.event_version, listeners).await?)
     }
 
-    /// Tells the listeners in one part of a topic: how many there are.
+    /// Tells the listeners in one part of a topic: how many there are. While those of one page are told, the next is read.
     async fn shard(
         &self,
         topic: Uuid,
@@ -123,29 +128,45 @@ impl Teller {
         events: &[Arc<RecordedEvent>],
         answers: &Answers,
         deadline: Timestamp,
-    ) -> Result<u64, RegistryError> {
-        let (mut count, mut from) = (0, None);
+    ) -> Result<u64, Error> {
+        let mut count = 0;
+        let mut page = self.registry.listeners(topic, shard, None).await?;
         loop {
-            let page = self.registry.listeners(topic, shard, from.as_deref()).await?;
             count += page.listeners.len() as u64;
-            stream::iter(&page.listeners)
-                .map(Ok)
-                .try_for_each_concurrent(POSTS, |listener| async move {
-                    let answers = answers.of(listener);
-                    let answers = answers.get_or_try_init(|| self.render(listener, events)).await?;
-                    self.listener(listener, answers, deadline).await;
-                    Ok(())
-                })
-                .await?;
-            match page.next {
-                Some(next) => from = Some(next),
+            let next = async {
+                match &page.next {
+                    Some(next) => Ok(Some(self.registry.listeners(topic, shard, Some(next)).await?)),
+                    None => Ok(None),
+                }
+            };
+            let ((), next) = try_join(self.page(&page.listeners, events, answers, deadline), next).await?;
+            match next {
+                Some(next) => page = next,
                 None => return Ok(count),
             }
         }
     }
 
+    /// Tells the listeners of a page, all at once; how many posts are under way is bounded for all together.
+    async fn page(
+        &self,
+        listeners: &[Arc<Listener>],
+        events: &[Arc<RecordedEvent>],
+        answers: &Answers,
+        deadline: Timestamp,
+    ) -> Result<(), Error> {
+        let mut told = FuturesUnordered::new();
+        for listener in listeners {
+            told.push(self.listener(listener, events, answers, deadline));
+        }
+        while let Some(told) = told.next().await {
+            told?;
+        }
+        Ok(())
+    }
+
     /// Executes a listener's operation for events.
-    async fn render(&self, listener: &Listener, events: &[Arc<RecordedEvent>]) -> Result<Vec<Answer>, RegistryError> {
+    async fn render(&self, listener: &Listener, events: &[Arc<RecordedEvent>]) -> Result<Vec<Answer>, Error> {
         let mut answers = vec![];
         // One that is not kept any more has no listeners worth telling: they ended with it.
         if let Some(operation) = self.registry.operation(&listener.operation).await? {
@@ -157,79 +178,152 @@ impl Teller {
     }
 
     /// Tells one listener, in order.
-    async fn listener(&self, listener: &Listener, answers: &[Answer], deadline: Timestamp) {
-        // Nobody closes it.
-        let _turn = self.posts.acquire().await.ok();
+    ///
+    /// # Errors
+    /// Where no client can be told, through no fault of theirs.
+    async fn listener(
+        &self,
+        listener: &Listener,
+        events: &[Arc<RecordedEvent>],
+        answers: &Answers,
+        deadline: Timestamp,
+    ) -> Result<(), Error> {
+        let answers = answers.of(listener);
+        let answers = answers.get_or_try_init(|| self.render(listener, events)).await?;
         for answer in answers.iter().filter(|answer| answer.version > listener.after) {
             if listener.expires_at.is_some_and(|end| end <= self.clock.now()) {
                 let errors = self.renderer.errors(&Error::TokenExpired);
-                return self.end(&listener.connection, &listener.id, errors, deadline).await;
+                self.end(&listener.connection, &listener.id, errors).await;
+                return Ok(());
             }
-            match tell(self, &listener.connection, &listener.id, answer, deadline).await {
+            match self.tell(&listener.connection, &listener.id, answer, deadline).await? {
                 Told::Yes => {}
-                Told::Ended | Told::Gone => return,
+                Told::Ended | Told::Gone => return Ok(()),
             }
         }
+        Ok(())
     }
 
-    /// Ends an operation with errors.
-    pub(in crate::services) async fn end(
+    /// Tells a client what is said of an event.
+    ///
+    /// # Errors
+    /// Where no client can be told, through no fault of theirs.
+    pub(in crate::services) async fn tell(
         &self,
         connection: &ConnectionId,
         id: &Arc<str>,
-        errors: Bytes,
+        answer: &Answer,
         deadline: Timestamp,
-    ) {
-        let released = self.registry.release(connection, id, None).await;
-        if let Err(error) = released {
-            tracing::warn!(%error, "an operation that ended is still listed");
+    ) -> Result<Told, Error> {
+        let payload = match &answer.rendered {
+            Rendered::Nothing => return Ok(Told::Yes),
+            Rendered::Refused(errors) => {
+                self.end(connection, id, errors.clone()).await;
+                return Ok(Told::Ended);
+            }
+            Rendered::Answer(payload) => payload.clone(),
+        };
+        let message = ServerMessage::Next(id.clone(), payload);
+        if message.is_too_long() {
+            self.end(connection, id, self.renderer.errors(&Error::AnswerTooLarge)).await;
+            return Ok(Told::Ended);
         }
-        let message = ServerMessage::Error(id.clone(), errors);
-        // A client that is not reached finds out when it connects again.
-        let _ = self.post(connection, message.into(), deadline).await;
+        let superseded = answer.supersedes.is_some();
+        let patience = if superseded { PRICE_PATIENCE } else { PATIENCE };
+        let until = after(self.clock.now(), patience).min(deadline);
+        match self.post_until(connection, Outgoing { message, supersedes: answer.supersedes }, until).await {
+            Ok(()) => Ok(Told::Yes),
+            Err(PostError::Gone) => Ok(Told::Gone),
+            Err(PostError::Refused(problem)) => Err(Error::Internal(format!("clients cannot be told: {problem}"))),
+            // A newer one will come.
+            Err(error) if superseded => {
+                tracing::debug!(%error, %connection, "a client is not told a price");
+                Ok(Told::Yes)
+            }
+            Err(error) => {
+                tracing::warn!(%error, %connection, "a client misses an update: it is disconnected");
+                let reason = "an update could not be sent".to_owned();
+                self.close(connection, Close { code: TRY_AGAIN, reason }).await;
+                Ok(Told::Gone)
+            }
+        }
     }
 
-    /// Sends a message, again and again while there are too many at once.
+    /// Ends an operation with errors, unless it has ended.
+    pub(in crate::services) async fn end(&self, connection: &ConnectionId, id: &Arc<str>, errors: Bytes) {
+        match self.registry.release(connection, id, None).await {
+            Ok(false) => return,
+            Ok(true) => {}
+            Err(error) => tracing::warn!(%error, "an operation that ended is still listed"),
+        }
+        // A client that is not reached finds out when it connects again.
+        let _ = self.post(connection, ServerMessage::Error(id.clone(), errors).into()).await;
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// Why it could not be sent, once it was tried for a few seconds. A connection that is gone is forgotten.
     pub(in crate::services) async fn post(
         &self,
         connection: &ConnectionId,
         outgoing: Outgoing,
-        deadline: Timestamp,
+    ) -> Result<(), PostError> {
+        self.post_until(connection, outgoing, after(self.clock.now(), PATIENCE)).await
+    }
+
+    async fn post_until(
+        &self,
+        connection: &ConnectionId,
+        outgoing: Outgoing,
+        until: Timestamp,
     ) -> Result<(), PostError> {
         let mut pause = PAUSE;
         loop {
-            let outcome = self.poster.post(connection, outgoing.clone()).await;
+            let outcome = {
+                // Nobody closes it. Nobody else waits while this one pauses.
+                let _turn = self.posts.acquire().await.ok();
+                self.poster.post(connection, outgoing.clone()).await
+            };
+            let tally = &self.tally;
             match outcome {
                 Ok(()) => {
-                    self.tally.delivered.fetch_add(1, Ordering::Relaxed);
+                    tally.delivered.fetch_add(1, Ordering::Relaxed);
                     return Ok(());
                 }
                 Err(PostError::Gone) => {
-                    self.tally.gone.fetch_add(1, Ordering::Relaxed);
+                    tally.gone.fetch_add(1, Ordering::Relaxed);
                     self.forget(connection).await;
                     return Err(PostError::Gone);
                 }
-                Err(PostError::Throttled) if after(self.clock.now(), pause) < deadline => {
-                    self.tally.throttled.fetch_add(1, Ordering::Relaxed);
+                Err(error) if error.is_transient() && after(self.clock.now(), pause) < until => {
+                    tally.repeated.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(pause / 2 + jitter(pause / 2)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
                 }
                 Err(error) => {
-                    self.tally.given_up.fetch_add(1, Ordering::Relaxed);
+                    tally.given_up.fetch_add(1, Ordering::Relaxed);
                     return Err(error);
                 }
             }
         }
     }
 
-    /// Disconnects a client that would miss something.
-    async fn drop_client(&self, connection: &ConnectionId, error: &PostError) {
-        tracing::warn!(%error, %connection, "a client misses an update: it is disconnected");
-        let close = Close { code: TRY_AGAIN, reason: "an update could not be sent".to_owned() };
-        if let Err(error) = self.poster.close(connection, close).await {
-            tracing::warn!(%error, %connection, "a client cannot be disconnected");
+    /// Ends a connection and forgets it: whether it is ended. One that could not be ended now is put on the list of those
+    /// to be looked at, where it is ended because it is not known.
+    pub(in crate::services) async fn close(&self, connection: &ConnectionId, close: Close) -> bool {
+        let ended = self.poster.close(connection, close).await;
+        if let Err(error) = &ended {
+            tracing::warn!(%error, %connection, "a connection cannot be ended now");
+            let due = Due { at: self.clock.now(), connection: connection.clone() };
+            if let Err(error) = self.registry.look_at(&due).await {
+                // It stays listed, and so hears of what it subscribed to.
+                tracing::warn!(%error, %connection, "nor can it be ended later");
+                return false;
+            }
         }
         self.forget(connection).await;
+        ended.is_ok()
     }
 
     pub(in crate::services) async fn forget(&self, connection: &ConnectionId) {
@@ -248,41 +342,4 @@ pub(in crate::services) enum Told {
     Ended,
     /// It is gone.
     Gone,
-}
-
-/// Tells a client what is said of an event.
-pub(in crate::services) async fn tell(
-    teller: &Teller,
-    connection: &ConnectionId,
-    id: &Arc<str>,
-    answer: &Answer,
-    deadline: Timestamp,
-) -> Told {
-    let payload = match &answer.rendered {
-        Rendered::Nothing => return Told::Yes,
-        Rendered::Refused(errors) => {
-            teller.end(connection, id, errors.clone(), deadline).await;
-            return Told::Ended;
-        }
-        Rendered::Answer(payload) => payload.clone(),
-    };
-    let message = ServerMessage::Next(id.clone(), payload);
-    if message.len_bound() > MAX_MESSAGE && message.to_text().len() > MAX_MESSAGE {
-        let errors = teller.renderer.errors(&Error::AnswerTooLarge);
-        teller.end(connection, id, errors, deadline).await;
-        return Told::Ended;
-    }
-    match teller.post(connection, Outgoing { message, supersedes: answer.supersedes }, deadline).await {
-        Ok(()) => Told::Yes,
-        Err(PostError::Gone) => Told::Gone,
-        // A newer one will come.
-        Err(error) if answer.supersedes.is_some() => {
-            tracing::debug!(%error, %connection, "a client is not told a price");
-            Told::Yes
-        }
-        Err(error) => {
-            teller.drop_client(connection, &error).await;
-            Told::Gone
-        }
-    }
 }

@@ -20,7 +20,7 @@ use crate::domain::price::{PriceEvent, Quote};
 use crate::domain::{Metadata, NewEvent, RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::auth::{Principal, Role};
-use crate::platform::clock::{ManualClock, Timestamp};
+use crate::platform::clock::{Clock, ManualClock, Timestamp};
 use crate::push::memory::MemoryRegistry;
 use crate::push::{
     Claimed, Close, Connection, ConnectionId, Operation, Outgoing, PostError, Poster, Registry, ServerMessage,
@@ -34,6 +34,15 @@ pub(in crate::services) fn at(seconds: i64) -> Timestamp {
     DateTime::UNIX_EPOCH + TimeDelta::seconds(seconds)
 }
 
+/// Tokio's time, from the beginning of 1970 on.
+struct TokioClock(tokio::time::Instant);
+
+impl Clock for TokioClock {
+    fn now(&self) -> Timestamp {
+        at(0) + TimeDelta::from_std(self.0.elapsed()).unwrap()
+    }
+}
+
 /// What clients were sent, and how it goes wrong.
 #[derive(Default)]
 pub(in crate::services) struct FakePoster {
@@ -41,6 +50,8 @@ pub(in crate::services) struct FakePoster {
     closed: Mutex<Vec<(ConnectionId, u16)>>,
     faults: Mutex<HashMap<ConnectionId, VecDeque<PostError>>>,
     overtakes: bool,
+    /// How many attempts to close fail.
+    unclosed: AtomicUsize,
 }
 
 impl FakePoster {
@@ -61,6 +72,10 @@ impl Poster for FakePoster {
     }
 
     fn close<'a>(&'a self, connection: &'a ConnectionId, close: Close) -> BoxFuture<'a, Result<(), PostError>> {
+        let failed = self.unclosed.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
+        if failed {
+            return ready(Err(PostError::Throttled)).boxed();
+        }
         self.closed.lock().unwrap().push((connection.clone(), close.code));
         ready(Ok(())).boxed()
     }
@@ -101,6 +116,7 @@ impl Renderer for FakeRenderer {
 /// A fan-out with its clients.
 pub(in crate::services) struct Fixture {
     pub(in crate::services) clock: ManualClock,
+    time: Arc<dyn Clock>,
     pub(in crate::services) poster: Arc<FakePoster>,
     pub(in crate::services) renderer: Arc<FakeRenderer>,
     pub(in crate::services) store: Arc<FakeStore>,
@@ -112,14 +128,29 @@ impl Fixture {
         Self::with(FakePoster::default())
     }
 
+    /// One whose time passes as Tokio's does, which a test can pause.
+    pub(in crate::services) fn ticking() -> Self {
+        let clock = ManualClock::at(at(0));
+        Self::at(clock, Arc::new(TokioClock(tokio::time::Instant::now())), FakePoster::default())
+    }
+
     pub(in crate::services) fn with(poster: FakePoster) -> Self {
-        let (clock, poster) = (ManualClock::at(at(0)), Arc::new(poster));
+        let clock = ManualClock::at(at(0));
+        Self::at(clock.clone(), Arc::new(clock), poster)
+    }
+
+    fn at(clock: ManualClock, time: Arc<dyn Clock>, poster: FakePoster) -> Self {
+        let poster = Arc::new(poster);
         let (renderer, store) = (Arc::<FakeRenderer>::default(), Arc::<FakeStore>::default());
-        let registry = Arc::new(MemoryRegistry::new(Arc::new(clock.clone())));
-        let teller = Arc::new(Teller::new(registry, poster.clone(), renderer.clone(), Arc::new(clock.clone())));
+        let registry = Arc::new(MemoryRegistry::new(time.clone()));
+        let teller = Arc::new(Teller::new(registry, poster.clone(), renderer.clone(), time.clone()));
         let (events, life) = (store.clone(), Duration::from_secs(7200));
-        let subscriptions = Subscriptions { teller, events, clock: Arc::new(clock.clone()), life };
-        Self { clock, poster, renderer, store, subscriptions }
+        let subscriptions = Subscriptions { teller, events, clock: time.clone(), life };
+        Self { clock, time, poster, renderer, store, subscriptions }
+    }
+
+    pub(in crate::services) fn now(&self) -> Timestamp {
+        self.time.now()
     }
 
     pub(in crate::services) fn registry(&self) -> &dyn Registry {
@@ -175,6 +206,11 @@ impl Fixture {
         self.poster.faults.lock().unwrap().insert(ConnectionId::new(name), faults.into_iter().collect());
     }
 
+    /// So many attempts to end a connection fail.
+    pub(in crate::services) fn cannot_close(&self, attempts: usize) {
+        self.poster.unclosed.store(attempts, Ordering::SeqCst);
+    }
+
     /// What a client was sent: versions, and what errors said.
     pub(in crate::services) fn heard(&self, name: &str) -> Vec<Value> {
         let sent = self.poster.sent.lock().unwrap();
@@ -200,7 +236,7 @@ pub(in crate::services) fn ada() -> StreamId {
     StreamId::of("emotion", "ada")
 }
 
-/// A change of the price of bitcoin, a second a version.
+/// A change of the price of bitcoin, ten seconds a version.
 pub(in crate::services) fn price(version: i32) -> RecordedEvent {
     let quote = Quote {
         coin: "bitcoin".parse().unwrap(),
@@ -228,7 +264,7 @@ fn recorded(stream: StreamId, version: i32, event: &NewEvent) -> RecordedEvent {
         event_type: event.event_type.clone(),
         schema_version: event.schema_version,
         data: event.data.clone(),
-        metadata: Metadata::of_schedule("test", at(version.into())),
+        metadata: Metadata::of_schedule("test", at(i64::from(version) * 10)),
     }
 }
 

@@ -129,17 +129,18 @@ async fn a_message_that_was_throttled_is_sent_again() {
     assert_eq!(it.heard("a"), [json!(1)]);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_client_may_miss_a_price_but_nothing_else() {
-    let it = Fixture::new();
-    let unreachable = || PostError::Unavailable("down".to_owned());
+    let it = Fixture::ticking();
+    let unreachable = || std::iter::repeat_n(PostError::Unavailable("down".to_owned()), 50);
     let client = it.client("a", Role::Admin, None).await;
     it.subscribe(&client, "q", &[bitcoin(), ada()]).await;
-    it.fails("a", [unreachable()]);
+    it.fails("a", unreachable());
     assert_eq!(it.batch(&[price(1)]).await, [Outcome::Done]);
+    it.fails("a", []);
     it.batch(&[price(2)]).await;
     assert_eq!((it.heard("a"), it.closed().len()), (vec![json!(2)], 0));
-    it.fails("a", [unreachable()]);
+    it.fails("a", unreachable());
     assert_eq!(it.batch(&[emotion(1)]).await, [Outcome::Done]);
     assert_eq!(it.closed(), [("a".to_owned(), 1013)]);
     it.batch(&[emotion(2)]).await;
@@ -167,4 +168,44 @@ async fn what_cannot_be_read_keeps_nobody_from_the_rest() {
     let outcomes = it.records(&[garbage, record(&newer), record(&price(3))]).await;
     assert_eq!(outcomes, [Outcome::Done, Outcome::Done, Outcome::Done]);
     assert_eq!(it.heard("a"), [json!(3)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_cannot_be_disconnected_now_is_later() {
+    let it = Fixture::ticking();
+    let client = it.client("a", Role::Admin, None).await;
+    it.subscribe(&client, "q", &[ada()]).await;
+    it.fails("a", std::iter::repeat_n(PostError::Throttled, 50));
+    it.cannot_close(2);
+    it.batch(&[emotion(1)]).await;
+    assert!(it.closed().is_empty());
+    // The first sweep cannot either; and strikes nothing off.
+    assert_eq!(it.subscriptions.sweep(at(1_000_000)).await.unwrap().ended, 0);
+    assert_eq!(it.subscriptions.sweep(at(1_000_000)).await.unwrap().ended, 1);
+    assert_eq!(it.closed(), [("a".to_owned(), 1013)]);
+}
+
+#[tokio::test]
+async fn where_nobody_can_be_told_nobody_is_disconnected_and_the_batch_comes_again() {
+    let it = Fixture::new();
+    let client = it.client("a", Role::Admin, None).await;
+    it.subscribe(&client, "q", &[ada()]).await;
+    it.fails("a", [PostError::Refused("403".to_owned())]);
+    assert!(matches!(it.batch(&[emotion(1)]).await.as_slice(), [Outcome::Transient(_)]));
+    assert_eq!(it.batch(&[emotion(1)]).await, [Outcome::Done]);
+    assert_eq!((it.heard("a"), it.closed().len()), (vec![json!(1)], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_slow_client_costs_the_others_a_second_and_no_message() {
+    let it = Fixture::ticking();
+    for name in ["slow", "a", "b"] {
+        let client = it.client(name, Role::User, None).await;
+        it.subscribe(&client, "q", &[bitcoin()]).await;
+    }
+    it.fails("slow", std::iter::repeat_n(PostError::Throttled, 1000));
+    let started = it.now();
+    it.batch(&[price(1)]).await;
+    assert!(it.now() - started <= TimeDelta::seconds(2), "{}", it.now() - started);
+    assert_eq!((it.heard("a"), it.heard("b"), it.heard("slow").len()), (vec![json!(1)], vec![json!(1)], 0));
 }

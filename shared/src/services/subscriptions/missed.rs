@@ -6,19 +6,24 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 
-use super::{Opened, Since, Subscriptions, TRYING};
+use super::{Opened, Since, Subscriptions};
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::clock::{Timestamp, after};
 use crate::push::Slot;
 use crate::services::Error;
-use crate::services::fan_out::{Answer, Told, only_newest, tell};
+use crate::services::fan_out::{Answer, Told, is_told, only_newest};
 use crate::store::StreamPosition;
 
 /// The most updates of one topic that are told after the fact, and how many are read at once.
 const MOST: usize = 1000;
 const AT_ONCE: u32 = 100;
+/// How long a message is tried.
+const TRYING: Duration = Duration::from_secs(3);
+/// By how much the clocks of those who record events may differ: so much is told again, so that nothing is left out.
+const SKEW: TimeDelta = TimeDelta::seconds(1);
 /// How many topics are looked through at once.
 const TOPICS: usize = 8;
 /// How long, and how often, the store is looked at again for what the fan-out has already.
@@ -72,13 +77,19 @@ impl Missed<'_> {
                 continue;
             };
             known = last.event_version;
+            if !self.is_open().await? {
+                return Ok(());
+            }
             for event in events.into_iter().filter(|event| !self.knows(event, since)) {
+                // What cannot be read, nobody was told.
+                if !is_told(&event).unwrap_or(false) {
+                    continue;
+                }
                 told += 1;
                 if told > MOST {
-                    let message = format!("more than {MOST} updates were missed: ask a query for them");
-                    return Err(Error::Invalid(message));
+                    return Err(Error::Invalid(format!("more than {MOST} updates were missed: subscribe anew")));
                 }
-                if self.tell_of(event).await != Told::Yes {
+                if self.tell_of(event).await? != Told::Yes {
                     return Ok(());
                 }
             }
@@ -88,7 +99,7 @@ impl Missed<'_> {
     /// Whether the subscriber knows an event though its version is new to it: of prices, where no version was looked for.
     fn knows(&self, event: &RecordedEvent, since: Since) -> bool {
         let Since::Time(time) = since else { return false };
-        only_newest(self.topic) && event.metadata.occurred_at <= time
+        only_newest(self.topic) && event.metadata.occurred_at <= time - SKEW
     }
 
     /// The version up to which a subscriber knows all.
@@ -96,11 +107,11 @@ impl Missed<'_> {
         match since {
             Since::Version(version) => Ok(version.max(0)),
             Since::Time(_) if only_newest(self.topic) => Ok(0),
-            Since::Time(time) => self.version_at(time).await,
+            Since::Time(time) => self.version_at(time - SKEW).await,
         }
     }
 
-    /// The last version that was recorded up to that time: found by halves, as times follow versions.
+    /// The last version that was recorded up to that time: found by halves, as times follow versions, about.
     async fn version_at(&self, time: Timestamp) -> Result<i32, Error> {
         let head = self.subscriptions.events.head(self.topic).await?;
         let (mut known, mut newer) = (0, head.map_or(0, |head| head.version) + 1);
@@ -131,13 +142,13 @@ impl Missed<'_> {
         Ok(self.subscriptions.events.read_streams(&[position], limit).await?)
     }
 
-    async fn tell_of(&self, event: RecordedEvent) -> Told {
+    async fn tell_of(&self, event: RecordedEvent) -> Result<Told, Error> {
         let teller = &self.subscriptions.teller;
         let role = self.slot.subscription.as_ref().and_then(|subscription| subscription.role);
         let event = std::sync::Arc::new(event);
         let answer = Answer::new(&event, teller.renderer.render(self.operation, role, &event).await);
         let deadline = after(self.subscriptions.clock.now(), TRYING);
-        tell(teller, &self.slot.connection, &self.slot.id, &answer, deadline).await
+        teller.tell(&self.slot.connection, &self.slot.id, &answer, deadline).await
     }
 
     async fn is_open(&self) -> Result<bool, Error> {

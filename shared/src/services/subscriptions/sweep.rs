@@ -22,6 +22,14 @@ pub struct Swept {
     pub ended: usize,
 }
 
+/// What came of a look.
+struct Looked {
+    /// The connection was ended.
+    ended: bool,
+    /// There is nothing left to do about it.
+    done: bool,
+}
+
 impl Subscriptions {
     /// Looks at every connection whose time has come.
     ///
@@ -32,25 +40,34 @@ impl Subscriptions {
         while self.clock.now() < deadline {
             let due = self.teller.registry.due(self.clock.now(), AT_ONCE).await?;
             let looked = join_all(due.iter().map(|due| self.look(due))).await;
-            for ended in looked {
-                swept.looked_at += 1;
-                swept.ended += usize::from(ended?);
+            let mut left = due.len();
+            for (due, looked) in due.iter().zip(looked) {
+                match looked {
+                    Ok(looked) => {
+                        left -= usize::from(looked.done);
+                        swept.looked_at += 1;
+                        swept.ended += usize::from(looked.ended);
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, connection = %due.connection, "a connection cannot be looked at")
+                    }
+                }
             }
-            if due.len() < AT_ONCE {
+            // What is left comes first again: the next sweep tries it.
+            if due.len() < AT_ONCE || left > 0 {
                 break;
             }
         }
         Ok(swept)
     }
 
-    /// Looks at a connection: whether it was ended.
-    async fn look(&self, due: &Due) -> Result<bool, RegistryError> {
+    /// Looks at a connection.
+    async fn look(&self, due: &Due) -> Result<Looked, RegistryError> {
         let registry = &self.teller.registry;
         let now = self.clock.now();
         let close = match registry.connection(&due.connection).await? {
-            // It ended by itself, or it is later than any connection lives.
-            None => Some(Close { code: 1000, reason: "the connection has lived as long as it may".to_owned() })
-                .filter(|_| self.teller.poster.keeps_order()),
+            // It ended by itself; or it is later than any connection lives, or it could not be ended before.
+            None => Some(Close { code: 1013, reason: "the connection is not known any more".to_owned() }),
             Some(connection) if !connection.initialised => {
                 Some(Close { code: 4408, reason: "Connection initialisation timeout".to_owned() })
             }
@@ -59,22 +76,25 @@ impl Subscriptions {
                 expired.map(|_| Close { code: 4403, reason: "Forbidden: the token has expired".to_owned() })
             }
         };
-        if let Some(close) = &close {
+        let mut looked = Looked { ended: false, done: true };
+        if let Some(close) = close {
             if close.code == 4403 {
                 self.end_all(due).await?;
             }
-            self.close(&due.connection, close.clone()).await;
+            looked.ended = self.teller.close(&due.connection, close).await;
+            looked.done = looked.ended;
         }
-        registry.looked_at(due).await?;
-        Ok(close.is_some())
+        if looked.done {
+            registry.looked_at(due).await?;
+        }
+        Ok(looked)
     }
 
     /// Tells a client that each of its operations has ended, because its token has.
     async fn end_all(&self, due: &Due) -> Result<(), RegistryError> {
         let errors = self.teller.renderer.errors(&Error::TokenExpired);
-        let deadline = crate::platform::clock::after(self.clock.now(), super::TRYING);
         for id in self.teller.registry.open(&due.connection).await? {
-            self.teller.end(&due.connection, &id, errors.clone(), deadline).await;
+            self.teller.end(&due.connection, &id, errors.clone()).await;
         }
         Ok(())
     }

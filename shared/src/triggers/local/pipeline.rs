@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::app::Pipeline;
 use crate::bus::{Bus, Consumer, Record, Start, Topics, topics};
-use crate::platform::ids::jitter;
+use crate::platform::ids::{jitter, new_id};
 use crate::services::consume::BatchConsumer;
 use crate::services::relay::Relay;
 use crate::triggers::kafka::{answer, encode, failed_offsets};
@@ -42,7 +42,10 @@ pub(super) fn start(pipeline: Pipeline) -> JoinSet<()> {
             consumers.spawn(Pump::new(bus.clone(), projector.clone(), topic, Start::Earliest).run());
         }
         for topic in topics.sources() {
-            consumers.spawn(Pump::new(bus.clone(), fan_out.clone(), topic, Start::Latest).run());
+            // A group of its own: each process has its own clients, and all of them are told of everything.
+            let mut pump = Pump::new(bus.clone(), fan_out.clone(), topic, Start::Latest);
+            pump.group = format!("{}.{}", pump.group, new_id());
+            consumers.spawn(pump.run());
         }
         consumers.join_all().await;
     });
@@ -102,7 +105,8 @@ struct Pump {
     bus: Arc<dyn Bus>,
     function: Arc<BatchConsumer>,
     topic: String,
-    /// Where it begins that has never run.
+    group: String,
+    /// Where a group begins that is new.
     start: Start,
     /// What was read and is not yet handled, by partition.
     waiting: BTreeMap<i32, Vec<Record>>,
@@ -112,13 +116,13 @@ struct Pump {
 
 impl Pump {
     fn new(bus: Arc<dyn Bus>, function: Arc<BatchConsumer>, topic: String, start: Start) -> Self {
-        Self { bus, function, topic, start, waiting: BTreeMap::new(), batches: 0, pause: Pause::default() }
+        let group = topics::group(function.handler.function(), &topic);
+        Self { bus, function, topic, group, start, waiting: BTreeMap::new(), batches: 0, pause: Pause::default() }
     }
 
     async fn run(mut self) {
-        let group = topics::group(self.function.handler.function(), &self.topic);
         loop {
-            let mut consumer = match self.bus.subscribe(&group, &self.topic, self.start).await {
+            let mut consumer = match self.bus.subscribe(&self.group, &self.topic, self.start).await {
                 Ok(consumer) => consumer,
                 Err(error) => {
                     tracing::warn!(%error, topic = self.topic, "the topic cannot be read yet");

@@ -19,6 +19,7 @@ use crate::faces::websocket::Sockets;
 use crate::platform::config::{ConfigError, Vars};
 use crate::platform::files;
 use crate::platform::ids::new_id;
+use crate::push::Close;
 use crate::services::poll::Poller;
 use crate::services::watch::Watcher;
 
@@ -26,6 +27,8 @@ use crate::services::watch::Watcher;
 const SETTLE_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked for clients that do not introduce themselves, or whose token has ended.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How long clients at sockets may take to say good-bye.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// How long open connections may take to end after Ctrl-C.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -37,7 +40,7 @@ pub(super) async fn serve(vars: &Vars) -> Result<(), StartError> {
         ConfigError { name: "HTTP_ADDR", problem }
     })?;
     let addr = listener.local_addr().unwrap_or(local.addr);
-    let Local { router, sockets, poller, watcher, interval, pipeline, graphql_enabled, .. } = local;
+    let Local { router, sockets, poster, poller, watcher, interval, pipeline, graphql_enabled, .. } = local;
     let Local { prices, chains, database, events, tokens, .. } = local;
     let tokens = tokens.filter(|_| addr.ip().is_loopback()).map(|(user, admin)| Tokens { user, admin });
     println!(
@@ -54,6 +57,14 @@ pub(super) async fn serve(vars: &Vars) -> Result<(), StartError> {
     let mut watching = watcher.map(watch).unwrap_or_default();
     watching.spawn(async move { sweep(&sockets).await });
     run(listener, router).await?;
+    // Upgraded connections are the server's no more.
+    poster.close_all(&Close { code: 1012, reason: "Service restart".to_owned() });
+    let gone = async {
+        while poster.connected() > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _ = tokio::time::timeout(FAREWELL, gone).await;
     watching.shutdown().await;
     polling.abort();
     moving.shutdown().await;
