@@ -7,8 +7,8 @@ use chrono::Utc;
 use mcp_core::bus::event_message::to_message;
 use mcp_core::bus::{Message, Record};
 use mcp_core::domain::price::{PriceEvent, Quote};
-use mcp_core::domain::{NewEvent, RecordedEvent, StreamId};
-use mcp_core::platform::clock::SystemClock;
+use mcp_core::domain::{Metadata, NewEvent, RecordedEvent, StreamId};
+use mcp_core::platform::clock::{SystemClock, Timestamp};
 use mcp_core::push::Registry;
 use mcp_core::push::dynamodb::DynamoDbRegistry;
 use mcp_core::store::Expected::Any;
@@ -26,6 +26,9 @@ use crate::graphql::SECRET;
 use crate::graphql::server::sign;
 use crate::pipeline::{Deployment, emotion_events, event};
 
+/// What is watched on a chain whose node is not there: nothing of a subscription needs it.
+pub(crate) const CHAIN_FILTER: &str = "transfers";
+
 /// The functions, what they stand on, and the API before them.
 pub(crate) struct Live {
     pub(crate) front: WebsocketApi,
@@ -33,7 +36,7 @@ pub(crate) struct Live {
     pub(crate) sandboxes: Vec<Arc<Lambda>>,
     pub(crate) fan_out: Lambda,
     pub(crate) table: Table,
-    deployment: Deployment,
+    pub(crate) deployment: Deployment,
     coingecko: CoinGecko,
 }
 
@@ -87,9 +90,19 @@ impl Live {
         self.append(&StreamId::of("emotion", user), emotion_events(points)).await
     }
 
-    async fn append(&self, stream: &StreamId, events: Vec<NewEvent>) -> Vec<RecordedEvent> {
+    pub(crate) async fn append(&self, stream: &StreamId, events: Vec<NewEvent>) -> Vec<RecordedEvent> {
+        self.append_at(Utc::now(), stream, events).await
+    }
+
+    /// The same as if it were that time.
+    pub(crate) async fn append_at(
+        &self,
+        occurred_at: Timestamp,
+        stream: &StreamId,
+        events: Vec<NewEvent>,
+    ) -> Vec<RecordedEvent> {
         let mut append: Append = together(vec![part(stream, Any, events)]);
-        append.metadata = mcp_core::domain::Metadata { occurred_at: Utc::now(), ..metadata() };
+        append.metadata = Metadata { occurred_at, ..metadata() };
         self.deployment.store.append(&append).await.unwrap().events
     }
 
@@ -138,6 +151,8 @@ async fn start(
     more: &[(&str, &str)],
 ) -> Lambda {
     let (dynamodb, prices) = (dynamodb_url(), coingecko.url());
+    let filters =
+        json!([{ "name": CHAIN_FILTER, "chain": "anvil", "addresses": [], "topics": [[format!("0x{}", "0".repeat(64))]] }]).to_string();
     let mut variables = BTreeMap::from([
         ("SUBSCRIPTIONS_TABLE", table.name.as_str()),
         ("WEBSOCKET_API_ENDPOINT", endpoint),
@@ -146,6 +161,8 @@ async fn start(
         ("RATE_LIMITS", "off"),
         ("PRICE_SOURCES", "coingecko"),
         ("COINGECKO_URL", prices.as_str()),
+        ("EVM_RPC_URLS", "anvil=http://127.0.0.1:9"),
+        ("CHAIN_FILTERS", filters.as_str()),
     ]);
     variables.extend(more.iter().copied());
     deployment.start_with(function, &variables.into_iter().collect::<Vec<_>>()).await

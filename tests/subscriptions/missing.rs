@@ -1,11 +1,12 @@
 //! What a subscriber missed while it was away, and that nothing is lost between that and what is new.
 
 use chrono::{TimeDelta, Utc};
-use mcp_core::domain::RecordedEvent;
+use mcp_core::domain::{RecordedEvent, StreamId};
 use serde_json::{Value, json};
 use support::eventually::eventually;
 
 use super::{Client, EMOTIONS, Live, PRICES};
+use crate::pipeline::emotion_events;
 
 impl Client {
     async fn asks_since(&mut self, id: &str, query: &str, since: Value) {
@@ -34,6 +35,7 @@ async fn who_knows_a_version_is_told_of_those_after_it_and_then_of_what_is_new()
     let live = Live::start().await;
     let mut client = Client::admin(&live).await;
     let missed = live.felt("ada", 0..6).await;
+    live.front.throttle_next(3);
     client.asks_since("1", EMOTIONS, json!({ "version": 2 })).await;
     client.hears_versions("emotionChanges", 3..=6).await;
     listeners(&live, 1).await;
@@ -49,11 +51,11 @@ async fn who_knows_a_version_is_told_of_those_after_it_and_then_of_what_is_new()
 async fn who_was_away_for_a_time_is_told_of_every_emotion_since() {
     let live = Live::start().await;
     let mut client = Client::admin(&live).await;
-    let mut times = vec![];
-    for points in 0..7 {
-        times.push(live.felt("ada", points..points + 1).await[0].metadata.occurred_at);
+    let (ada, begun) = (StreamId::of("emotion", "ada"), Utc::now() - TimeDelta::hours(1));
+    for version in 1..=7 {
+        live.append_at(begun + TimeDelta::minutes(version.into()), &ada, emotion_events(version..version + 1)).await;
     }
-    client.asks_since("1", EMOTIONS, json!({ "time": times[4] })).await;
+    client.asks_since("1", EMOTIONS, json!({ "time": begun + TimeDelta::minutes(5) + TimeDelta::seconds(30) })).await;
     client.hears_versions("emotionChanges", 6..=7).await;
     listeners(&live, 1).await;
     live.tell(&live.felt("ada", 7..8).await).await;
@@ -71,7 +73,8 @@ async fn of_prices_that_were_missed_only_the_newest_is_told() {
     for (since, told) in [
         (json!({ "time": long_ago }), vec![3]),
         (json!({ "version": 1 }), vec![3]),
-        (json!({ "time": Utc::now() }), vec![]),
+        // Clocks of those who record may differ by a second.
+        (json!({ "time": Utc::now() + TimeDelta::seconds(5) }), vec![]),
         (json!({ "version": 3 }), vec![]),
     ] {
         let mut client = Client::user(&live).await;
@@ -98,6 +101,40 @@ async fn a_version_is_of_one_coin() {
     client.asks_since("1", query, json!({ "version": 1 })).await;
     assert_eq!(client.hears_error("1").await, "BAD_USER_INPUT");
     client.hears_nothing().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_comes_while_prices_change_ends_with_the_newest_and_never_goes_back() {
+    const UPDATES: i32 = 30;
+    let live = Live::start().await;
+    let happening = async {
+        for usd in 1..=UPDATES {
+            let event = live.quoted("bitcoin", usd.into()).await;
+            if usd % 4 != 1 {
+                live.tell(&[event]).await;
+            }
+        }
+    };
+    let coming = async {
+        let mut clients = vec![];
+        for _ in 0..6 {
+            let mut client = Client::user(&live).await;
+            client.asks_since("1", PRICES, json!({ "version": 0 })).await;
+            clients.push(client);
+        }
+        clients
+    };
+    let ((), mut clients) = tokio::join!(happening, coming);
+    listeners(&live, 6).await;
+    for client in &mut clients {
+        let mut known = 0;
+        while known < UPDATES {
+            let version = client.hears_next("1").await["priceUpdates"]["version"].as_i64().unwrap();
+            assert!(version > i64::from(known), "{version} after {known}");
+            known = version.try_into().unwrap();
+        }
+        client.hears_nothing().await;
+    }
 }
 
 /// Clients come while updates happen and are told: whatever the fan-out has begun when a client begins to listen, the

@@ -2,6 +2,7 @@
 //! and DynamoDB, behind an API Gateway WebSocket API, with clients at real sockets. Kafka is left out: a test hands the
 //! fan-out its batches, in any order and as often as it likes.
 
+mod asking;
 mod client;
 mod delivering;
 mod failing;

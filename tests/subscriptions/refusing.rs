@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use super::client::{PROTOCOL, handshake};
 use super::live::short_token;
 use super::{Client, EMOTIONS, Live, PRICES};
+use crate::functions::sample;
 use crate::graphql::token;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -31,6 +32,19 @@ async fn a_bad_token_or_another_protocol_is_kept_out() {
     assert_eq!(live.front.connections(), [""; 0]);
     assert_eq!(live.items("C").await, 0, "nobody is listed");
     Client::with(&live, &[("sec-websocket-protocol", "soap, graphql-transport-ws")]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_connects_too_often_is_kept_out() {
+    let live = Live::start().await;
+    let limits = [("RATE_LIMITS", "on"), ("RATE_LIMIT_PER_ADDRESS", "3")];
+    let strict = live.start_with("subscriptions", &limits).await;
+    let mut statuses = vec![];
+    for _ in 0..5 {
+        let answer = strict.invoke(sample("subscriptions-connect")).await.unwrap();
+        statuses.push(answer["statusCode"].as_u64().unwrap());
+    }
+    assert_eq!(statuses, [200, 200, 200, 429, 429]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
