@@ -18,6 +18,7 @@ main() {
   install_for_commands node=nodejs npm=npm
   mkdir -p "$(target_dir)" && : >"$log"
   step "chains: install from npm" npm_ci tests/chains
+  step "Node: install from npm" npm_ci tests/node
   node_for_solana
   with_services
   step "build functions and tests" cargo build "${everything[@]}" --bins --tests
@@ -27,7 +28,6 @@ main() {
   step "model checking" rust_tests --test loom -- "${times[@]}"
   step "integration tests" rust_tests --test integration -- "${times[@]}"
   step "chaos tests, one at a time" rust_tests --test chaos -- "${times[@]}" --test-threads=1
-  step "Node: install" npm_ci tests/node
   step "Node: conformance and clients" node_tests
   summary
 }

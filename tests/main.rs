@@ -1,5 +1,6 @@
 //! Integration tests: the store and the other capabilities against real services, GraphQL over the real router, the
-//! way of events, quotes of swaps, reaching clients, and the compiled functions and local process from outside.
+//! way of events, quotes of swaps, reaching clients, subscriptions, and the compiled functions and local process from
+//! outside.
 
 mod chains;
 mod contracts;
@@ -9,5 +10,6 @@ mod local;
 mod pipeline;
 mod push;
 mod sending;
+mod subscriptions;
 mod swaps;
 mod watching;

@@ -20,6 +20,7 @@ mod registry;
 
 pub(crate) use bus::{kafka_at, message};
 pub(crate) use fixture::Fixture;
+pub(crate) use registry::Table;
 
 /// Makes each promise a test on each backend.
 macro_rules! contract {

@@ -1,10 +1,11 @@
-//! The compiled functions, each sent the sample events of `events/` through Lambda's runtime API, with a real Postgres and
-//! Redis behind them.
+//! The compiled functions, each sent the sample events of `events/` through Lambda's runtime API, with a real Postgres,
+//! Redis and DynamoDB behind them.
 
 mod admin;
 mod elasticache;
 mod graphql;
 mod price_poller;
+mod subscriptions;
 
 use std::collections::BTreeMap;
 

@@ -47,7 +47,7 @@ export async function startServer(more = {}) {
     await stop();
     throw new Error(`${error.message}; it printed:\n${output}`);
   }
-  return { url: `http://${address}`, websocketUrl: `ws://${address}`, token: (sub) => userToken(secret, sub), stop };
+  return { url: `http://${address}`, websocketUrl: `ws://${address}`, token: (...claims) => token(secret, ...claims), stop };
 }
 
 async function untilReady(url, ended) {
@@ -61,11 +61,11 @@ async function untilReady(url, ended) {
   throw new Error(`mcp-local does not answer ${url}`);
 }
 
-/** A token as an issuer makes it, by nothing but the standard: HS256, an hour, role USER. */
-function userToken(secret, sub) {
+/** A token as an issuer makes it, by nothing but the standard: HS256. */
+export function token(secret, sub, role = 'USER', seconds = 3600) {
   const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
   const now = Math.floor(Date.now() / 1000);
-  const body = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ sub, role: 'USER', iat: now, exp: now + 3600 })}`;
+  const body = `${encode({ alg: 'HS256', typ: 'JWT' })}.${encode({ sub, role, iat: now - 3600, exp: now + seconds })}`;
   return `${body}.${createHmac('sha256', secret).update(body).digest('base64url')}`;
 }
 

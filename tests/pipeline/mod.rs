@@ -10,4 +10,4 @@ mod rebuilding;
 mod relaying;
 mod replaying;
 
-pub(crate) use deployment::{Deployment, Mapping, emotion_events};
+pub(crate) use deployment::{Deployment, Mapping, emotion_events, event};

@@ -23,13 +23,13 @@ use crate::contracts::build::at;
 pub(super) use self::meter::{Meter, Reading};
 
 /// A table of a test's own, on the shared DynamoDB. It stays until that is stopped.
-pub(super) struct Table {
-    pub(super) name: String,
+pub(crate) struct Table {
+    pub(crate) name: String,
     config: Config,
 }
 
 impl Table {
-    pub(super) async fn fresh() -> Self {
+    pub(crate) async fn fresh() -> Self {
         let config = Config::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -50,7 +50,7 @@ impl Table {
         table
     }
 
-    pub(super) fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::from_conf(self.config.clone())
     }
 

@@ -20,6 +20,8 @@ use mcp_core::push::memory::MemoryRegistry;
 
 use crate::contracts::build::at;
 
+pub(crate) use dynamodb::Table;
+
 /// A registry without connections, and the clock that it goes by, which shows `at(0)`.
 #[derive(Clone)]
 struct Fixture {

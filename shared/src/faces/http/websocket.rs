@@ -8,16 +8,16 @@ use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt, StreamExt};
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, HeaderValue};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::problem::Problem;
 use super::{Http, Live, address};
 use crate::faces::websocket::{SUBPROTOCOL, Sockets};
 use crate::platform::ids::new_id;
 use crate::push::in_process::{Next, Outbox};
-use crate::push::{Close, ConnectionId, MAX_MESSAGE};
+use crate::push::{Close, ConnectionId, MAX_MESSAGE, Poster};
 
 /// What is set aside to read into, for each connection: clients say little. The default would be 128 KiB, and cleared each
 /// time that something is read.
@@ -26,6 +26,8 @@ const READ_BUFFER: usize = 2 * 1024;
 const STALLED: Duration = Duration::from_secs(10);
 /// How long a client may take to answer a farewell.
 const FAREWELL: Duration = Duration::from_secs(2);
+/// How long the socket stands after a farewell where what the client sends cannot be read any more.
+const LINGER: Duration = Duration::from_millis(100);
 
 pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> Response {
     let Some(live) = http.live.clone() else { return super::problem::no_such_path(request.uri().clone()).await };
@@ -46,7 +48,7 @@ pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> R
         });
     }
     let id = ConnectionId::new(&new_id().to_string());
-    let authorization = parts.headers.get(AUTHORIZATION).map(|value| value.as_bytes());
+    let authorization = parts.headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     // Before it is listed: from then on it may be sent something.
     let outbox = live.poster.attach(&id);
     if let Err(error) = live.sockets.connect(&id, authorization, address::of(&parts.extensions)).await {
@@ -79,12 +81,22 @@ async fn serve(connected: Connected, outbox: Outbox, socket: WebSocket) {
     sending.spawn(send(outbox, sink));
     let reading = async {
         // A client's farewell is answered by reading on, to the end.
-        while let Some(Ok(frame)) = frames.next().await {
-            received(sockets, &connected.id, frame, &mut rest).await;
+        while let Some(frame) = frames.next().await {
+            match frame {
+                Ok(frame) => received(sockets, &connected.id, frame, &mut rest).await,
+                Err(error) => return Some(unreadable(&error)),
+            }
         }
+        None
     };
     tokio::select! {
-        () = reading => return,
+        unreadable = reading => {
+            let Some(close) = unreadable else { return };
+            // A client that is gone does not hear it.
+            let _ = connected.live.poster.close(&connected.id, close).await;
+            let _ = timeout(FAREWELL, sending.join_next()).await;
+            return sleep(LINGER).await;
+        }
         _ = sending.join_next() => {}
     }
     // The client is given time to read why: what it sent meanwhile, unread, would make the system throw that away.
@@ -118,6 +130,16 @@ async fn send(outbox: Outbox, mut sink: SplitSink<WebSocket, Message>) {
         if !matches!(sent, Ok(Ok(()))) || last {
             return;
         }
+    }
+}
+
+/// Why nothing more that a client sends can be read. The codes are those of RFC 6455.
+fn unreadable(error: &axum::Error) -> Close {
+    // The error's type belongs to a dependency of axum's.
+    if error.to_string().contains("too long") {
+        Close { code: 1009, reason: format!("a message has at most {MAX_MESSAGE} bytes") }
+    } else {
+        Close { code: 1002, reason: "what was sent is not of the protocol".to_owned() }
     }
 }
 
