@@ -115,7 +115,7 @@ async fn a_document_with_variables_fragments_and_more_than_one_operation_is_aske
         client.has_open(&live, id).await;
     }
     live.tell(&[live.quoted("bitcoin", 100).await]).await;
-    let mut told = vec![client.hears().await, client.hears().await];
+    let mut told = [client.hears().await, client.hears().await];
     told.sort_by_key(|message| message["id"].to_string());
     let update = json!({ "__typename": "PriceUpdate", "name": "bitcoin", "usd": "100" });
     assert_eq!(told[0]["payload"], json!({ "data": { "prices": update } }));

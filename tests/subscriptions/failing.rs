@@ -75,6 +75,29 @@ async fn records_that_cannot_be_read_are_logged_and_hold_up_nothing() {
     assert!(!output.contains("a secret"), "{output}");
 }
 
+/// What is known of clients is in the table; of the frames that a dead process had, API Gateway tells the client.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sandbox_that_is_killed_takes_no_client_with_it() {
+    let live = Live::start().await;
+    let mut client = Client::user(&live).await;
+    client.listens(&live, "1", PRICES).await;
+    live.sandboxes[0].signal("KILL").await;
+    live.tell(&[live.quoted("bitcoin", 100).await]).await;
+    assert_eq!(client.hears_next("1").await["priceUpdates"]["version"], 1);
+    let mut failed = 0;
+    for _ in 0..4 {
+        client.says(json!({ "type": "ping" })).await;
+        let answer = client.hears().await;
+        failed += usize::from(answer["message"] == "Internal server error");
+    }
+    assert_eq!(failed, 1, "the dead one is asked once: {:?}", live.front.failures());
+    client.listens(&live, "2", PRICES).await;
+    live.tell(&[live.quoted("bitcoin", 200).await]).await;
+    let mut told = [client.hears().await["id"].clone(), client.hears().await["id"].clone()];
+    told.sort_by_key(ToString::to_string);
+    assert_eq!(told, ["1", "2"]);
+}
+
 /// At least once: a client may be told twice, and never not at all.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_fan_out_that_dies_after_it_has_told_tells_again() {

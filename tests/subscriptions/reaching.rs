@@ -36,6 +36,16 @@ async fn a_client_that_says_goodbye_is_forgotten() {
     assert_eq!((live.items("C").await, live.items("T").await), (0, 0));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_has_lived_as_long_as_api_gateway_lets_it_is_forgotten() {
+    let live = Live::with(Limits { lifetime: Duration::from_secs(3), ..Limits::default() }).await;
+    let mut client = Client::user(&live).await;
+    client.listens(&live, "1", PRICES).await;
+    assert_eq!(client.hears().await, json!({ "closed": 1001 }));
+    client.is_forgotten(&live).await;
+    assert_eq!((live.items("C").await, live.items("T").await), (0, 0));
+}
+
 /// Frames that were sent before the end are handled after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_frame_brings_nobody_back() {
