@@ -64,10 +64,12 @@ impl Measured for Teller {
 
 /// What is said of each of some events, by operation and role: executed once, whoever asks first.
 #[derive(Default)]
-struct Answers(Mutex<HashMap<(OperationHash, Option<Role>), Arc<OnceCell<Vec<Answer>>>>>);
+struct Answers(Mutex<HashMap<(OperationHash, Option<Role>), Said>>);
+
+type Said = Arc<OnceCell<Vec<Answer>>>;
 
 impl Answers {
-    fn of(&self, listener: &Listener) -> Arc<OnceCell<Vec<Answer>>> {
+    fn of(&self, listener: &Listener) -> Said {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         answers.entry((listener.operation.clone(), listener.role)).or_default().clone()
     }
