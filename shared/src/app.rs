@@ -15,7 +15,7 @@ mod events;
 mod local;
 #[cfg(any(feature = "graphql", feature = "aws"))]
 mod prices;
-#[cfg(feature = "graphql")]
+#[cfg(all(feature = "graphql", any(feature = "local", all(feature = "aws", feature = "dynamodb", feature = "push"))))]
 mod push;
 #[cfg(feature = "graphql")]
 mod quotes;

@@ -147,7 +147,7 @@ impl Server {
             let (url, tell, ready) =
                 (format!("ws://127.0.0.1:{}/graphql/ws", self.port), self.tell.clone(), ready.clone());
             self.clients.spawn(async move { client(&url, &tell, &ready).await });
-            if self.clients.len() % 50 == 0 {
+            if self.clients.len().is_multiple_of(50) {
                 sleep(Duration::from_millis(50)).await;
             }
         }

@@ -13,6 +13,7 @@ use super::watcher::filters;
 use super::{StartError, store};
 use crate::breaker::Breakers;
 use crate::faces::graphql::{Graph, Services};
+#[cfg(any(feature = "apigw", feature = "local"))]
 use crate::faces::http::Http;
 use crate::faces::limits::Limits;
 use crate::limits::{FallbackLimiter, MemoryLimiter, RateLimiter};

@@ -229,11 +229,11 @@ mod tests {
         let poster = Arc::new(InProcessPoster::default());
         let id = ConnectionId::new("a");
         let outbox = poster.attach(&id);
-        let mut posted = 0;
+        let mut taken = 0;
         while poster.post(&id, next("1", "xxxxxxxxxxxxxxxxxxxx", None)).await.is_ok() {
-            posted += 1;
+            taken += 1;
         }
-        assert!((1000..40_000).contains(&posted), "{posted}");
+        assert!((1000..40_000).contains(&taken), "{taken}");
         assert!(matches!(outbox.take(), Some(Next::Close(Close { code: TOO_SLOW, .. }))));
         assert_eq!(poster.post(&id, next("1", "x", None)).await, Err(PostError::Gone));
         // Prices never fill it.

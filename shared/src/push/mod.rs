@@ -12,12 +12,12 @@ pub mod dynamodb;
 pub mod in_process;
 pub mod memory;
 mod message;
+mod poster;
 
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -28,6 +28,7 @@ use crate::platform::auth::{Principal, Role};
 use crate::platform::clock::Timestamp;
 
 pub use message::ServerMessage;
+pub use poster::{Close, Outgoing, PostError, Poster};
 
 /// The most topics of one subscription: with what else is written, they fit one DynamoDB transaction.
 pub const MAX_TOPICS: usize = 50;
@@ -300,69 +301,3 @@ pub enum RegistryError {
     #[error("the registry of connections failed: {0}")]
     Failed(String),
 }
-
-/// A message for a client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// What it is told.
-    pub message: ServerMessage,
-    /// Where a newer message makes this one pointless: of what it tells. A client that is slow is only told the newest.
-    pub supersedes: Option<Uuid>,
-}
-
-impl From<ServerMessage> for Outgoing {
-    fn from(message: ServerMessage) -> Self {
-        Self { message, supersedes: None }
-    }
-}
-
-/// How a connection is ended: a code of the protocol and why, where the transport can say it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Close {
-    /// The code.
-    pub code: u16,
-    /// For a person.
-    pub reason: String,
-}
-
-/// Reaches clients.
-///
-/// Guarantees: messages that are posted one after the other arrive in that order, or not at all. A post never waits for a
-/// client longer than a few seconds.
-pub trait Poster: Send + Sync {
-    /// Sends a message.
-    fn post<'a>(&'a self, to: &'a ConnectionId, outgoing: Outgoing) -> BoxFuture<'a, Result<(), PostError>>;
-
-    /// Ends a connection. One that is gone is ended.
-    fn close<'a>(&'a self, connection: &'a ConnectionId, close: Close) -> BoxFuture<'a, Result<(), PostError>>;
-
-    /// Whether frames of one connection are handled in the order in which the client sent them.
-    fn keeps_order(&self) -> bool;
-}
-
-/// Why a client was not reached.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PostError {
-    /// There is no such connection any more.
-    #[error("the connection is gone")]
-    Gone,
-    /// Too many at once: later it may work.
-    #[error("too many messages at once")]
-    Throttled,
-    /// No answer, or not in time.
-    #[error("the client cannot be reached: {0}")]
-    Unavailable(String),
-    /// Whoever holds the connections does not let us send: a fault of ours, and not of this client.
-    #[error("sending is refused: {0}")]
-    Refused(String),
-}
-
-impl PostError {
-    /// Whether the same message may be taken later.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Throttled | Self::Unavailable(_))
-    }
-}
-
-/// JSON, ready to be sent to many.
-pub type Json = Bytes;

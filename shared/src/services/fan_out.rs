@@ -10,6 +10,7 @@
 //! newer one will come. Of everything else the client would miss something, so it is disconnected; it connects again and asks
 //! for what it missed.
 
+mod tally;
 mod telling;
 
 use std::collections::BTreeMap;
@@ -33,11 +34,11 @@ use crate::domain::{Aggregate, DecodeError, RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::auth::Role;
 use crate::platform::clock::{Clock, after};
-use crate::platform::metrics::{Measured, Sample};
 use crate::push::{Operation, Poster, Registry};
 
+pub use tally::Tally;
+pub use telling::Teller;
 pub(super) use telling::{Answer, Told};
-pub use telling::{Tally, Teller};
 
 /// The name of the function that fans out.
 pub const FUNCTION: &str = "subscription-fanout";

@@ -155,14 +155,14 @@ impl Subscriptions {
         self.teller.registry.release(&opened.slot.connection, &opened.slot.id, None).await
     }
 
-    /// A client ends an operation.
+    /// A client ends an operation: whether it was open.
     ///
     /// # Errors
     /// The registry's.
-    pub async fn complete(&self, connection: &ConnectionId, id: &str) -> Result<(), RegistryError> {
+    pub async fn complete(&self, connection: &ConnectionId, id: &str) -> Result<bool, RegistryError> {
         let overtaken = !self.teller.poster.keeps_order();
         let remember_until = overtaken.then(|| after(self.clock.now(), REMEMBERED));
-        self.teller.registry.release(connection, id, remember_until).await.map(drop)
+        self.teller.registry.release(connection, id, remember_until).await
     }
 
     /// Sends a client a message. One that is too long becomes an error, where it belongs to an operation.

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::faces::parameters::Parameters;
+use crate::services::subscriptions::Since;
 
 /// The longest id of an operation, in bytes.
 const LONGEST_ID: usize = 128;
@@ -66,8 +67,27 @@ impl ClientMessage {
     }
 }
 
+/// What a subscriber knows, as the operation's extensions say: `{"since": {"version": 7}}`, or a `time`.
+pub(super) fn since(extensions: &Map<String, Value>) -> Result<Option<Since>, String> {
+    const EXPECTED: &str = "extensions.since is {version: ...} or {time: ...}";
+    let members = match extensions.get("since") {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Object(members)) if members.len() == 1 => members,
+        Some(_) => return Err(EXPECTED.to_owned()),
+    };
+    let version = members.get("version").and_then(Value::as_i64).and_then(|version| i32::try_from(version).ok());
+    let time = members.get("time").and_then(|time| time.as_str()?.parse().ok());
+    match (version.filter(|version| *version >= 0), time) {
+        (Some(version), None) => Ok(Some(Since::Version(version))),
+        (None, Some(time)) => Ok(Some(Since::Time(time))),
+        _ => Err(EXPECTED.to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn problem(text: &str) -> String {
@@ -109,6 +129,27 @@ mod tests {
             r#"{"type":"complete"}"#.to_owned(),
         ] {
             problem(&text);
+        }
+    }
+
+    #[test]
+    fn what_a_subscriber_knows_is_a_version_or_a_time() {
+        let read = |extensions: Value| since(extensions.as_object().unwrap());
+        assert_eq!(read(json!({})), Ok(None));
+        assert_eq!(read(json!({ "since": null })), Ok(None));
+        assert_eq!(read(json!({ "since": { "version": 7 } })), Ok(Some(Since::Version(7))));
+        let time = "2026-11-24T12:00:00Z";
+        assert_eq!(read(json!({ "since": { "time": time } })), Ok(Some(Since::Time(time.parse().unwrap()))));
+        for wrong in [
+            json!(7),
+            json!({}),
+            json!({ "version": -1 }),
+            json!({ "version": 3_000_000_000_u32 }),
+            json!({ "version": "7" }),
+            json!({ "time": "yesterday" }),
+            json!({ "version": 7, "time": time }),
+        ] {
+            assert!(read(json!({ "since": wrong })).is_err(), "{wrong}");
         }
     }
 }

@@ -2,6 +2,7 @@
 //! (<https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md>), for whoever carries its frames: API Gateway, or a
 //! socket of this process. Nothing is kept here between two frames, so the next may be handled elsewhere, or meanwhile.
 
+mod close;
 mod message;
 
 use std::net::IpAddr;
@@ -10,10 +11,12 @@ use std::time::Duration;
 
 use async_graphql::Response;
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::time::timeout;
+use tracing::{Instrument, field};
 
-use self::message::ClientMessage;
+use self::close::{close, failed, invalid, refused, short, unknown};
+use self::message::{ClientMessage, since};
 use super::error::ApiError;
 use super::graphql::{Graph, Operation, json, refusal};
 use super::limits::Limits;
@@ -21,13 +24,11 @@ use super::parameters::Parameters;
 use crate::platform::BoxFuture;
 #[cfg(feature = "local")]
 use crate::platform::auth::Principal;
-use crate::platform::auth::{AuthError, Verifier};
+use crate::platform::auth::Verifier;
 use crate::platform::ids::new_id;
 use crate::platform::trace::child_of;
-use crate::push::{
-    Claimed, Close, Connection, ConnectionId, Initialised, MAX_MESSAGE, MAX_OPEN, RegistryError, ServerMessage,
-};
-use crate::services::subscriptions::{Opened, Request, Since, Subscriptions, Topics};
+use crate::push::{Claimed, Close, Connection, ConnectionId, Initialised, MAX_MESSAGE, MAX_OPEN, ServerMessage};
+use crate::services::subscriptions::{Opened, Request, Subscriptions, Topics};
 use crate::services::{Call, Error};
 
 /// The name of the protocol, as a client asks for it.
@@ -99,6 +100,12 @@ impl Sockets {
 
     /// A client sent a message: what is left to do for it, if anything.
     pub async fn received(self: &Arc<Self>, id: &ConnectionId, text: &str) -> Option<Rest> {
+        let span = tracing::info_span!("frame", connection = %id, correlation_id = field::Empty);
+        let rest = self.handle(id, text).instrument(span.clone()).await?;
+        Some(Box::pin(rest.instrument(span)))
+    }
+
+    async fn handle(self: &Arc<Self>, id: &ConnectionId, text: &str) -> Option<Rest> {
         let outcome = match ClientMessage::read(text) {
             _ if text.len() > MAX_MESSAGE => Err(invalid(&format!("a message has at most {MAX_MESSAGE} bytes"))),
             Err(problem) => Err(invalid(&problem)),
@@ -132,8 +139,14 @@ impl Sockets {
                 Ok(None)
             }
             ClientMessage::Complete(operation) => {
-                self.introduced(id).await?;
-                self.subscriptions.complete(id, &operation).await.map_err(failed)?;
+                let connection = self.introduced(id).await?;
+                if !self.subscriptions.complete(id, &operation).await.map_err(failed)? {
+                    // What ends nothing is remembered for a while, and so it counts.
+                    let (user, address) = (connection.principal.as_ref(), connection.address);
+                    if self.limits.count(user, address, 1, std::iter::empty()).await.refused().is_some() {
+                        return Err(close(1013, "too many messages that end nothing"));
+                    }
+                }
                 Ok(None)
             }
             ClientMessage::Init(payload) => self.initialise(id, payload.as_ref()).await,
@@ -218,9 +231,11 @@ impl Sockets {
     /// # Errors
     /// The errors that say why not, as JSON.
     async fn admit(&self, connection: &Connection, mut parameters: Parameters) -> Result<Operation, Bytes> {
+        let correlation_id = new_id().to_string();
+        tracing::Span::current().record("correlation_id", &correlation_id);
         let call = Call {
             principal: connection.principal.clone(),
-            correlation_id: new_id().to_string(),
+            correlation_id,
             traceparent: Some(child_of(None)),
             ..Call::default()
         };
@@ -287,56 +302,4 @@ impl Sockets {
             tracing::debug!(%error, connection = %to, "a client is not told");
         }
     }
-}
-
-/// What a subscriber knows, as the operation's extensions say: `{"since": {"version": 7}}`, or a `time`.
-fn since(extensions: &Map<String, Value>) -> Result<Option<Since>, String> {
-    const EXPECTED: &str = "extensions.since is {version: ...} or {time: ...}";
-    let members = match extensions.get("since") {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Object(members)) if members.len() == 1 => members,
-        Some(_) => return Err(EXPECTED.to_owned()),
-    };
-    let version = members.get("version").and_then(Value::as_i64).and_then(|version| i32::try_from(version).ok());
-    let time = members.get("time").and_then(|time| time.as_str()?.parse().ok());
-    match (version.filter(|version| *version >= 0), time) {
-        (Some(version), None) => Ok(Some(Since::Version(version))),
-        (None, Some(time)) => Ok(Some(Since::Time(time))),
-        _ => Err(EXPECTED.to_owned()),
-    }
-}
-
-fn close(code: u16, reason: &str) -> Close {
-    Close { code, reason: reason.to_owned() }
-}
-
-fn invalid(problem: &str) -> Close {
-    close(4400, &format!("Invalid message received: {problem}"))
-}
-
-fn refused(error: &AuthError) -> Close {
-    if error.is_transient() { close(1013, "the token cannot be checked now") } else { close(4403, "Forbidden") }
-}
-
-/// No connection of that name is listed: it was ended, or is older than any may be.
-fn unknown() -> Close {
-    close(1013, "the connection is not known any more")
-}
-
-fn failed(error: RegistryError) -> Close {
-    match error {
-        RegistryError::Unavailable(problem) => {
-            tracing::warn!(problem, "a frame cannot be handled: the registry is unavailable");
-            close(1013, "try again later")
-        }
-        RegistryError::Failed(problem) => {
-            tracing::error!(problem, "a frame cannot be handled: the registry failed");
-            close(4500, "Internal server error")
-        }
-    }
-}
-
-/// An id in a reason to close, which has at most 123 bytes.
-fn short(id: &str) -> String {
-    id.chars().take(20).collect()
 }

@@ -1,16 +1,17 @@
 //! Telling the listeners of a topic.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::try_join;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
 
+use super::tally::Tally;
 use super::{
-    Arc, Bytes, Clock, Duration, Error, Measured, POSTS, Poster, RecordedEvent, Registry, Rendered, Renderer, Role,
-    SHARDS, Sample, Semaphore, StreamExt, TRYING, Uuid, after, only_newest, stream,
+    Arc, Bytes, Clock, Duration, Error, POSTS, Poster, RecordedEvent, Registry, Rendered, Renderer, Role, SHARDS,
+    Semaphore, StreamExt, TRYING, Uuid, after, only_newest, stream,
 };
 use crate::platform::clock::Timestamp;
 use crate::platform::ids::jitter;
@@ -40,34 +41,14 @@ pub struct Teller {
     posts: Semaphore,
 }
 
-/// What became of messages.
-#[derive(Debug, Default)]
-pub struct Tally {
-    delivered: AtomicU64,
-    gone: AtomicU64,
-    repeated: AtomicU64,
-    given_up: AtomicU64,
-}
-
-impl Measured for Teller {
-    fn samples(&self) -> Vec<Sample> {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let Tally { delivered, gone, repeated, given_up } = &self.tally;
-        vec![
-            Sample::counter("push.delivered", "Messages of subscriptions that were sent", count(delivered)),
-            Sample::counter("push.gone", "Connections that were found gone", count(gone)),
-            Sample::counter("push.repeated", "Messages that had to be sent again", count(repeated)),
-            Sample::counter("push.given_up", "Messages that could not be sent in time", count(given_up)),
-        ]
-    }
-}
-
 /// What is said of each of some events, by operation and role: executed once, whoever asks first.
 #[derive(Default)]
-struct Answers(Mutex<HashMap<(OperationHash, Option<Role>), Arc<OnceCell<Vec<Answer>>>>>);
+struct Answers(Mutex<HashMap<(OperationHash, Option<Role>), Said>>);
+
+type Said = Arc<OnceCell<Vec<Answer>>>;
 
 impl Answers {
-    fn of(&self, listener: &Listener) -> Arc<OnceCell<Vec<Answer>>> {
+    fn of(&self, listener: &Listener) -> Said {
         let mut answers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         answers.entry((listener.operation.clone(), listener.role)).or_default().clone()
     }

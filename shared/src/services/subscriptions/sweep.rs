@@ -49,7 +49,7 @@ impl Subscriptions {
                         swept.ended += usize::from(looked.ended);
                     }
                     Err(error) => {
-                        tracing::warn!(%error, connection = %due.connection, "a connection cannot be looked at")
+                        tracing::warn!(%error, connection = %due.connection, "a connection cannot be looked at");
                     }
                 }
             }
