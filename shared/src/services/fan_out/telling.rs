@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
+use chrono::{DateTime, Utc};
 use futures_util::future::try_join;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::OnceCell;
@@ -17,9 +18,11 @@ use crate::platform::clock::Timestamp;
 use crate::platform::ids::jitter;
 use crate::push::{Close, ConnectionId, Due, Listener, OperationHash, Outgoing, PostError, ServerMessage};
 
-/// How long a message is tried: one that a newer one will make pointless, and any other.
+/// How long a message is tried, from its turn on: one that a newer one will make pointless; one that the client must not
+/// miss, longer than API Gateway's limit is exceeded now and then; and a word to one client that waits for it.
 const PRICE_PATIENCE: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(10);
+const WORD_PATIENCE: Duration = Duration::from_secs(3);
 /// The first pause before a message that was not taken is sent again; it doubles.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -211,8 +214,8 @@ impl Teller {
         }
         let superseded = answer.supersedes.is_some();
         let patience = if superseded { PRICE_PATIENCE } else { PATIENCE };
-        let until = after(self.clock.now(), patience).min(deadline);
-        match self.post_until(connection, Outgoing { message, supersedes: answer.supersedes }, until).await {
+        let outgoing = Outgoing { message, supersedes: answer.supersedes };
+        match self.post_within(connection, outgoing, patience, deadline).await {
             Ok(()) => Ok(Told::Yes),
             Err(PostError::Gone) => Ok(Told::Gone),
             Err(PostError::Refused(problem)) => Err(Error::Internal(format!("clients cannot be told: {problem}"))),
@@ -250,20 +253,22 @@ impl Teller {
         connection: &ConnectionId,
         outgoing: Outgoing,
     ) -> Result<(), PostError> {
-        self.post_until(connection, outgoing, after(self.clock.now(), PATIENCE)).await
+        self.post_within(connection, outgoing, WORD_PATIENCE, DateTime::<Utc>::MAX_UTC).await
     }
 
-    async fn post_until(
+    async fn post_within(
         &self,
         connection: &ConnectionId,
         outgoing: Outgoing,
-        until: Timestamp,
+        patience: Duration,
+        deadline: Timestamp,
     ) -> Result<(), PostError> {
-        let mut pause = PAUSE;
+        let (mut pause, mut until) = (PAUSE, None);
         loop {
             let outcome = {
                 // Nobody closes it. Nobody else waits while this one pauses.
                 let _turn = self.posts.acquire().await.ok();
+                until = until.or_else(|| Some(after(self.clock.now(), patience).min(deadline)));
                 self.poster.post(connection, outgoing.clone()).await
             };
             let tally = &self.tally;
@@ -277,7 +282,7 @@ impl Teller {
                     self.forget(connection).await;
                     return Err(PostError::Gone);
                 }
-                Err(error) if error.is_transient() && after(self.clock.now(), pause) < until => {
+                Err(error) if error.is_transient() && until.is_some_and(|end| after(self.clock.now(), pause) < end) => {
                     tally.repeated.fetch_add(1, Ordering::Relaxed);
                     tokio::time::sleep(pause / 2 + jitter(pause / 2)).await;
                     pause = (pause * 2).min(LONGEST_PAUSE);
