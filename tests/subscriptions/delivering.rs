@@ -82,7 +82,7 @@ async fn an_operation_that_many_sent_is_kept_once_and_told_to_each() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_token_that_ends_ends_what_it_opened() {
     let live = Live::start().await;
-    let mut client = Client::bearing(&live, &short_token("ada", "USER", 4)).await;
+    let mut client = Client::bearing(&live, &short_token("ada", "USER", 20)).await;
     let mut other = Client::user(&live).await;
     for client in [&mut client, &mut other] {
         client.listens(&live, "1", PRICES).await;

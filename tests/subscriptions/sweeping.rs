@@ -12,7 +12,7 @@ async fn who_never_says_who_it_is_and_whose_token_has_ended_is_disconnected() {
     let live = Live::start().await;
     let begun = Utc::now();
     let mut silent = Client::silent(&live).await;
-    let mut expired = Client::bearing(&live, &short_token("ada", "USER", 5)).await;
+    let mut expired = Client::bearing(&live, &short_token("ada", "USER", 20)).await;
     let mut user = Client::user(&live).await;
     for client in [&mut expired, &mut user] {
         client.listens(&live, "1", PRICES).await;
