@@ -4,6 +4,8 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod crash;
+#[cfg(feature = "dynamodb")]
+pub(crate) mod dynamodb;
 #[cfg(feature = "local")]
 pub mod files;
 pub mod ids;
