@@ -16,6 +16,7 @@ contract!(
     several_quotes_of_a_coin_in_one_append_end_with_the_newest,
     history_is_newest_first_and_comes_in_pages,
     history_can_be_cut_by_time,
+    times_need_not_grow_with_versions,
     concurrent_pollers_and_projectors_never_deadlock,
 );
 
@@ -125,6 +126,27 @@ async fn history_can_be_cut_by_time(fixture: Fixture) {
     assert_eq!(cut(None, Some(20)).await, [1]);
     assert_eq!(cut(Some(20), Some(40)).await, [3, 2]);
     assert_eq!(cut(Some(21), Some(29)).await, [0; 0]);
+}
+
+/// Days apart, and the days in disorder.
+async fn times_need_not_grow_with_versions(fixture: Fixture) {
+    const DAY: i64 = 86_400;
+    let store = fixture.store.as_ref();
+    for days in [5, 1, 4, 2, 9, 2, 0] {
+        poll(store, &[quote("bitcoin", "1", days * DAY)]).await;
+    }
+    let cut = async |from: Option<i64>, to: Option<i64>, before_version: Option<i32>, limit: u32| {
+        let [from, to] = [from, to].map(|days| days.map(|days| at(days * DAY)));
+        let query = HistoryQuery { from, to, before_version, ..all_of("bitcoin", limit) };
+        history(store, query).await.into_iter().map(|(version, _)| version).collect::<Vec<_>>()
+    };
+    assert_eq!(cut(Some(2), Some(5), None, 9).await, [6, 4, 3]);
+    assert_eq!(cut(Some(2), Some(5), None, 2).await, [6, 4]);
+    assert_eq!(cut(Some(2), Some(5), Some(4), 9).await, [3]);
+    assert_eq!(cut(Some(5), None, None, 9).await, [5, 1]);
+    assert_eq!(cut(None, Some(2), None, 9).await, [7, 2]);
+    assert_eq!(cut(Some(6), Some(9), None, 9).await, [0; 0]);
+    assert_eq!(cut(Some(10), None, None, 9).await, [0; 0]);
 }
 
 async fn concurrent_pollers_and_projectors_never_deadlock(fixture: Fixture) {

@@ -20,7 +20,6 @@ use tokio::sync::OnceCell;
 use uuid::Uuid;
 
 use super::TableError;
-use super::at_once::all;
 use super::item::{Item, text};
 use crate::platform::ids::jitter;
 
@@ -31,9 +30,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// The most writes of one call.
 const BATCH: usize = 25;
-/// The most items that one call reads, and how many such calls are made at once.
-const BATCH_OF_READS: usize = 100;
-const READS_AT_ONCE: usize = 8;
+/// The most items that one call reads by their keys.
+const KEYS: usize = 100;
 
 /// The table and its client.
 pub(crate) struct Table {
@@ -89,35 +87,47 @@ impl Table {
     pub(crate) async fn all(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, TableError> {
         let (mut items, mut from) = (Vec::new(), None);
         loop {
-            let (page, next) = page(query.clone().set_exclusive_start_key(from)).await?;
+            let (page, next) = self.page(query.clone(), from).await?;
             items.extend(page);
-            if next.is_none() {
+            from = next;
+            if from.is_none() {
                 return Ok(items);
             }
-            from = next;
         }
     }
 
-    /// Those items under these keys that there are, in no order, as the last writes left them. No key may come twice.
-    pub(crate) async fn get_many(&self, keys: Vec<Item>) -> Result<Vec<Item>, TableError> {
-        let chunks = keys.chunks(BATCH_OF_READS).map(|chunk| self.get_some(chunk.to_vec()));
-        Ok(all(chunks.collect(), READS_AT_ONCE).await?.concat())
+    /// A page of what a query finds, from there on, and from where the next one is.
+    pub(crate) async fn page(
+        &self,
+        query: QueryFluentBuilder,
+        from: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), TableError> {
+        let page = Box::pin(query.set_exclusive_start_key(from).send()).await.map_err(failure)?;
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
     }
 
-    async fn get_some(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, TableError> {
-        let mut found = Vec::with_capacity(keys.len());
-        for attempt in 1.. {
-            let asked = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
-            let get = self.client().await.batch_get_item();
-            let get = get.request_items(&self.name, asked.build().map_err(unbuilt)?);
-            let answer = Box::pin(get.send()).await.map_err(failure)?;
-            found.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
-            let left = answer.unprocessed_keys.unwrap_or_default().remove(&self.name);
-            keys = left.map(|left| left.keys).unwrap_or_default();
-            if keys.is_empty() {
-                break;
+    /// Those items that there are, in no order, as the last write left them.
+    pub(crate) async fn get_all(&self, keys: Vec<Item>) -> Result<Vec<Item>, TableError> {
+        let mut found = Vec::new();
+        for some in keys.chunks(KEYS) {
+            let mut left = some.to_vec();
+            for attempt in 1.. {
+                let asked = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true);
+                let get = self.client().await.batch_get_item();
+                let get = get.request_items(&self.name, asked.build().map_err(unbuilt)?);
+                let answer = Box::pin(get.send()).await.map_err(failure)?;
+                found.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
+                left = answer
+                    .unprocessed_keys
+                    .unwrap_or_default()
+                    .remove(&self.name)
+                    .map(|left| left.keys)
+                    .unwrap_or_default();
+                if left.is_empty() {
+                    break;
+                }
+                pause(attempt).await?;
             }
-            pause(attempt).await?;
         }
         Ok(found)
     }
@@ -203,12 +213,6 @@ impl Table {
         }
         Ok(())
     }
-}
-
-/// A page of a query, and where the next one begins.
-pub(crate) async fn page(query: QueryFluentBuilder) -> Result<(Vec<Item>, Option<Item>), TableError> {
-    let page = Box::pin(query.send()).await.map_err(failure)?;
-    Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
 }
 
 pub(crate) fn put_request(item: Item) -> Result<WriteRequest, TableError> {

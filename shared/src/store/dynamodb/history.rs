@@ -5,7 +5,7 @@
 
 use crate::domain::coin::Coin;
 use crate::platform::clock::Timestamp;
-use crate::platform::dynamodb::{Item, Written, key, number, page, pause, read_number, text};
+use crate::platform::dynamodb::{Item, Written, key, number, pause, read_number, text};
 use crate::store::{HistoryQuery, PricePoint, StoreError};
 
 use super::DynamoDbStore;
@@ -97,7 +97,7 @@ impl DynamoDbStore {
             .limit(if cut { wanted.max(PAGE) } else { wanted });
         let (mut found, mut from) = (Vec::new(), None);
         while found.len() < limit {
-            let (items, next) = page(points.clone().set_exclusive_start_key(from)).await?;
+            let (items, next) = self.table.page(points.clone(), from).await?;
             for item in &items {
                 let point = read(item, read_point)?;
                 if query.from.is_none_or(|from| point.at >= from) && query.to.is_none_or(|to| point.at < to) {

@@ -10,7 +10,7 @@ use super::views::{fits, memories_partition, ordered, read};
 use crate::domain::projection::MemoryChange;
 use crate::platform::clock::Timestamp;
 use crate::platform::dynamodb::{
-    Found, Item, Transacted, key, number, page, pause, read_number, read_text, read_time, text, unbuilt,
+    Found, Item, Transacted, key, number, pause, read_number, read_text, read_time, text, unbuilt,
 };
 use crate::store::read_models::{search_text, search_words};
 use crate::store::{MemoryQuery, MemoryRow, StoreError};
@@ -126,7 +126,7 @@ impl DynamoDbStore {
         }
         let (mut found, mut from) = (Vec::new(), None);
         while found.len() < limit && newest >= 1 {
-            let (items, next) = page(rows.clone().set_exclusive_start_key(from)).await?;
+            let (items, next) = self.table.page(rows.clone(), from).await?;
             for item in &items {
                 let row = read(item, read_row)?;
                 let searched = if words.is_empty() { String::new() } else { search_text(&row.content) };

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::views::{PENDING_SHARDS, pending_partition, pending_place, pending_time, read, read_transaction};
 use super::{DynamoDbStore, INDEX};
 use crate::domain::projection::TransactionChange;
-use crate::platform::dynamodb::{Item, all, key, page, read_text, text};
+use crate::platform::dynamodb::{Item, all, key, read_text, text};
 use crate::store::{PendingQuery, StoreError};
 
 /// A transaction by its place in the index.
@@ -33,7 +33,7 @@ impl DynamoDbStore {
             let wanted = limit - pending.len();
             let candidates = self.candidates(generation, query, after.as_deref(), wanted).await?;
             let keys = candidates.iter().map(|candidate| key(&candidate.pk, &candidate.sk)).collect();
-            let items = self.table.get_many(keys).await?;
+            let items = self.table.get_all(keys).await?;
             let items: HashMap<&str, &Item> =
                 items.iter().filter_map(|item| Some((read_text(item, "pk")?, item))).collect();
             for Candidate { place, pk, .. } in &candidates {
@@ -91,7 +91,7 @@ impl DynamoDbStore {
             .limit(i32::try_from(wanted).unwrap_or(i32::MAX));
         let (mut found, mut from) = (Vec::new(), None);
         while found.len() < wanted {
-            let (items, next) = page(places.clone().set_exclusive_start_key(from)).await?;
+            let (items, next) = self.table.page(places.clone(), from).await?;
             found.extend(items.iter().filter_map(|item| {
                 let [place, pk, sk] = ["ls", "pk", "sk"].map(|name| read_text(item, name).map(str::to_owned));
                 Some(Candidate { place: place?, pk: pk?, sk: sk? })

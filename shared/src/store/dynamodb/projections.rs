@@ -23,6 +23,8 @@ use crate::store::{Cursor, Projections, Rebuild, StoreError, Swept};
 const SLICE_DEADLINE: Duration = Duration::from_secs(20);
 /// How many calls are made at once.
 const AT_ONCE: usize = 16;
+/// How many items one call reads by their keys.
+const KEYS: usize = 100;
 /// How many points of history one call writes.
 const POINTS: usize = 25;
 
@@ -172,6 +174,14 @@ impl DynamoDbStore {
         // No key may be asked for twice.
         let ids: BTreeSet<&T> = ids.iter().collect();
         let keys = |generation: i32| ids.iter().map(|id| key(generation, id)).collect::<Vec<_>>();
-        self.in_live(|generation| async move { Ok(self.table.get_many(keys(generation)).await?) }).await
+        self.in_live(|generation| self.read_items(keys(generation))).await
+    }
+
+    async fn read_items(&self, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+        let mut work = Vec::new();
+        for some in keys.chunks(KEYS) {
+            work.push(self.table.get_all(some.to_vec()));
+        }
+        Ok(all(work, AT_ONCE).await?.concat())
     }
 }
