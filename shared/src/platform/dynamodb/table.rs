@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, DeleteRequest, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    WriteRequest,
+    CancellationReason, DeleteRequest, KeysAndAttributes, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, WriteRequest,
 };
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -30,6 +30,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// The most writes of one call.
 const BATCH: usize = 25;
+/// The most items that one call reads by their keys.
+const KEYS: usize = 100;
 
 /// The table and its client.
 pub(crate) struct Table {
@@ -85,13 +87,49 @@ impl Table {
     pub(crate) async fn all(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, TableError> {
         let (mut items, mut from) = (Vec::new(), None);
         loop {
-            let page = Box::pin(query.clone().set_exclusive_start_key(from).send()).await.map_err(failure)?;
-            items.extend(page.items.unwrap_or_default());
-            from = page.last_evaluated_key;
+            let (page, next) = self.page(query.clone(), from).await?;
+            items.extend(page);
+            from = next;
             if from.is_none() {
                 return Ok(items);
             }
         }
+    }
+
+    /// A page of what a query finds, from there on, and from where the next one is.
+    pub(crate) async fn page(
+        &self,
+        query: QueryFluentBuilder,
+        from: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), TableError> {
+        let page = Box::pin(query.set_exclusive_start_key(from).send()).await.map_err(failure)?;
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+    }
+
+    /// Those items that there are, in no order, as the last write left them.
+    pub(crate) async fn get_all(&self, keys: Vec<Item>) -> Result<Vec<Item>, TableError> {
+        let mut found = Vec::new();
+        for some in keys.chunks(KEYS) {
+            let mut left = some.to_vec();
+            for attempt in 1.. {
+                let asked = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true);
+                let get = self.client().await.batch_get_item();
+                let get = get.request_items(&self.name, asked.build().map_err(unbuilt)?);
+                let answer = Box::pin(get.send()).await.map_err(failure)?;
+                found.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
+                left = answer
+                    .unprocessed_keys
+                    .unwrap_or_default()
+                    .remove(&self.name)
+                    .map(|left| left.keys)
+                    .unwrap_or_default();
+                if left.is_empty() {
+                    break;
+                }
+                pause(attempt).await?;
+            }
+        }
+        Ok(found)
     }
 
     /// Begins an update, to be given to [`write`](Self::write).
