@@ -226,13 +226,24 @@ locals {
     }
   ]...)
 
-  # By function.
-  schedules = merge([
-    for name, function in local.functions : {
-      for trigger in function.triggers : name => {
-        expression = "rate(${trigger.rate})"
-        input      = jsonencode(try(trigger.input, {}))
-      } if trigger.kind == "schedule"
-    }
-  ]...)
+  # By function; and, where somebody wants that, the replay of each topic's dead letters.
+  schedules = merge(
+    [
+      for name, function in local.functions : {
+        for trigger in function.triggers : name => {
+          function   = name
+          expression = "rate(${trigger.rate})"
+          input      = jsonencode(try(trigger.input, {}))
+        } if trigger.kind == "schedule"
+      }
+    ]...
+  )
+
+  replays = {
+    for topic in ["mcp.events", "mcp.prices"] : "dlq-replay-${replace(topic, ".", "-")}" => {
+      function   = "dlq-replay"
+      expression = var.dlq_replay_schedule
+      input      = jsonencode({ topic = "${var.kafka_topic_prefix}${topic}", max = 1000 })
+    } if var.dlq_replay_schedule != null
+  }
 }

@@ -113,7 +113,7 @@ variable "postgres_capacity" {
 }
 
 variable "pollers" {
-  description = "Event pollers of the Kafka mappings, in all: least and most. One takes about 5 MB/s."
+  description = "Event pollers of each Kafka mapping, least and most; all mappings are in one group and share what is paid for. One takes about 5 MB/s."
   type        = object({ min = number, max = number })
   default     = { min = 1, max = 20 }
 
@@ -167,6 +167,12 @@ variable "kafka_topic_prefix" {
     condition     = can(regex("^[a-zA-Z0-9._-]{0,200}$", var.kafka_topic_prefix))
     error_message = "At most 200 letters, digits, dots, dashes or underscores."
   }
+}
+
+variable "redis_token_version" {
+  description = "Raise it to rotate Redis's auth token: the old one is good until the next time."
+  type        = number
+  default     = 1
 }
 
 # Network.
