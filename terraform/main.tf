@@ -265,7 +265,7 @@ module "observability" {
   telemetry_key_arn  = module.keys.telemetry_arn
   functions          = { for name, function in merge(module.function, { admin = module.admin }) : name => { name = function.name, log_group = function.log_group, timeout = local.functions[name].timeout } }
   kafka_cluster      = var.kafka_cluster
-  kafka_brokers      = length(local.zones)
+  kafka_brokers      = module.kafka.brokers
   kafka_mappings     = local.kafka_mappings
   dead_letter_topics = [for topic in ["mcp.events", "mcp.prices"] : "${var.kafka_topic_prefix}${topic}.dlq"]
   redis_group        = var.redis_replication_group

