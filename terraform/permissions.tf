@@ -11,6 +11,9 @@ locals {
   dead_letters   = [for topic in local.source_topics : "${topic}.dlq"]
   parked_letters = [for topic in local.source_topics : "${topic}.parked"]
 
+  # Where the database is Postgres there is none, and nobody gets a permission on it.
+  store_arn = local.database == "dynamodb" ? module.dynamodb.store_arn : ""
+
   table_actions = [
     "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem", "dynamodb:ConditionCheckItem", "dynamodb:DeleteItem", "dynamodb:GetItem",
     "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem",
@@ -38,7 +41,7 @@ locals {
           Sid      = "Store"
           Effect   = "Allow"
           Action   = concat(local.table_actions, ["dynamodb:DescribeTable"])
-          Resource = [module.dynamodb.store_arn, "${module.dynamodb.store_arn}/index/lagging"]
+          Resource = [local.store_arn, "${local.store_arn}/index/lagging"]
         },
         local.may_use_tables,
       ] : permission if local.database == "dynamodb"
@@ -196,7 +199,7 @@ locals {
           Sid      = "MappingReadsStream"
           Effect   = "Allow"
           Action   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]
-          Resource = ["${module.dynamodb.store_arn}/stream/*"]
+          Resource = ["${local.store_arn}/stream/*"]
         },
         {
           Sid      = "MappingFindsStream"
