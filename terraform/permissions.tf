@@ -133,7 +133,7 @@ locals {
         Sid      = "PublishDeadLetters"
         Effect   = "Allow"
         Action   = ["kafka-cluster:DescribeTopic", "kafka-cluster:WriteData"]
-        Resource = local.dead_letters
+        Resource = ["${local.topic}mcp.events.dlq", "${local.topic}mcp.prices.dlq"]
       },
       local.may_produce,
     ]

@@ -192,6 +192,11 @@ variable "availability_zones" {
   description = "Zones to use: three where the size is standard, two where it is small. Empty: the region's first."
   type        = list(string)
   default     = []
+
+  validation {
+    condition     = length(var.availability_zones) == 0 || length(distinct(var.availability_zones)) >= (var.size == "small" ? 2 : 3)
+    error_message = "Three zones where the size is standard, two where it is small; or none, for the region's first."
+  }
 }
 
 variable "nat_per_zone" {

@@ -43,7 +43,7 @@ resource "aws_lambda_event_source_mapping" "wake_relay" {
 
   batch_size                         = 1000
   maximum_batching_window_in_seconds = 1
-  maximum_retry_attempts             = 0
+  maximum_retry_attempts             = 1
   maximum_record_age_in_seconds      = 60
 
   # Heads of streams, and not what was just published or projected.

@@ -1,3 +1,5 @@
+# JMX and node exporters (11001, 11002) are on, and nobody is let in to them: add a rule for whatever scrapes.
+
 locals {
   iam_port = 9098
 }

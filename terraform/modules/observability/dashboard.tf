@@ -42,7 +42,7 @@ locals {
       {
         title   = "Circuits: open 1, half-open 0.5"
         stat    = "Maximum"
-        metrics = [[{ expression = "SEARCH('{mcp-server,service} MetricName=\"circuit_breaker.open\"', 'Maximum', 60)" }]]
+        metrics = [[{ expression = "SEARCH('{\"mcp-server\",service} MetricName=\"circuit_breaker.open\"', 'Maximum', 60)" }]]
       },
       {
         title   = "Functions: errors"
