@@ -355,6 +355,11 @@ variable "chain_filters" {
     condition     = can([for filter in jsondecode(coalesce(var.chain_filters, "[]")) : [filter.name, filter.chain]])
     error_message = "A JSON list of filters, each with name and chain."
   }
+
+  validation {
+    condition     = var.chain_filters == null || length(setintersection(var.external_secrets, ["EVM_RPC_URLS", "SOLANA_RPC_URLS"])) > 0
+    error_message = "Filters are on chains: name EVM_RPC_URLS or SOLANA_RPC_URLS in external_secrets."
+  }
 }
 
 variable "uniswap_deployments" {
