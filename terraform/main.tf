@@ -259,11 +259,17 @@ module "schedules" {
 module "observability" {
   source = "./modules/observability"
 
-  name               = local.name
-  region             = var.region
-  emails             = var.alarm_emails
-  telemetry_key_arn  = module.keys.telemetry_arn
-  functions          = { for name, function in merge(module.function, { admin = module.admin }) : name => { name = function.name, log_group = function.log_group, timeout = local.functions[name].timeout } }
+  name              = local.name
+  region            = var.region
+  emails            = var.alarm_emails
+  telemetry_key_arn = module.keys.telemetry_arn
+  functions = {
+    for name, function in merge(module.function, { admin = module.admin }) : name => {
+      name      = function.name
+      log_group = function.log_group
+      timeout   = local.functions[name].timeout
+    }
+  }
   kafka_cluster      = var.kafka_cluster
   kafka_brokers      = module.kafka.brokers
   kafka_mappings     = local.kafka_mappings

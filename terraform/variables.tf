@@ -262,7 +262,7 @@ variable "log_retention_days" {
 # What the functions are told. Their names and meanings are those of `mcp-local --help`.
 
 variable "external_secrets" {
-  description = "Variables of the functions whose values are secrets that you put in (see the output secrets_to_fill). Name only those that you will fill: a function does not start on an empty one."
+  description = "Variables of the functions whose values you put in as secrets (output secrets_to_fill). None that stays empty: functions do not start on one."
   type        = set(string)
   default     = []
 

@@ -16,9 +16,12 @@ locals {
         metrics = [for metric in ["Latency", "IntegrationLatency"] : ["AWS/ApiGateway", metric, "ApiId", var.http_api]]
       },
       {
-        title   = "WebSocket API: connections, messages, errors"
-        stat    = "Sum"
-        metrics = [for metric in ["ConnectCount", "MessageCount", "IntegrationError", "ExecutionError"] : ["AWS/ApiGateway", metric, "ApiId", var.websocket_api.id, "Stage", var.websocket_api.stage]]
+        title = "WebSocket API: connections, messages, errors"
+        stat  = "Sum"
+        metrics = [
+          for metric in ["ConnectCount", "MessageCount", "IntegrationError", "ExecutionError"] :
+          ["AWS/ApiGateway", metric, "ApiId", var.websocket_api.id, "Stage", var.websocket_api.stage]
+        ]
       },
       {
         title   = "Outbox: age of the oldest event, in milliseconds"
@@ -26,9 +29,14 @@ locals {
         metrics = [[local.namespace, "outbox.backlog_age"]]
       },
       {
-        title   = "Lag, in seconds"
-        stat    = "Maximum"
-        metrics = [for mapping in values(var.kafka_mappings) : ["AWS/Kafka", "EstimatedMaxTimeLag", "Cluster Name", var.kafka_cluster, "Consumer Group", "mcp-server.${mapping.function}.${mapping.topic}", "Topic", mapping.topic]]
+        title = "Lag, in seconds"
+        stat  = "Maximum"
+        metrics = [
+          for mapping in values(var.kafka_mappings) : [
+            "AWS/Kafka", "EstimatedMaxTimeLag", "Cluster Name", var.kafka_cluster,
+            "Consumer Group", "mcp-server.${mapping.function}.${mapping.topic}", "Topic", mapping.topic,
+          ]
+        ]
       },
       {
         title = "What went wrong: dead letters, records that wait, failed invocations"
@@ -69,9 +77,13 @@ locals {
         ])[*].line
       },
       {
-        title   = "DynamoDB: units read and written"
-        stat    = "Sum"
-        metrics = flatten([for table in var.tables : [for metric in ["ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"] : { line = ["AWS/DynamoDB", metric, "TableName", table] }]])[*].line
+        title = "DynamoDB: units read and written"
+        stat  = "Sum"
+        metrics = flatten([
+          for table in var.tables : [
+            for metric in ["ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits"] : { line = ["AWS/DynamoDB", metric, "TableName", table] }
+          ]
+        ])[*].line
       },
     ],
     [
