@@ -42,6 +42,15 @@ macro_rules! contract {
                 }
             )*
         }
+
+        mod dynamodb {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    super::$promise($crate::contracts::Fixture::dynamodb().await).await;
+                }
+            )*
+        }
     };
 }
 pub(crate) use contract;

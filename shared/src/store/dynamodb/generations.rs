@@ -9,7 +9,7 @@
 use uuid::Uuid;
 
 use super::DynamoDbStore;
-use super::views::ALONE;
+use super::items::ALONE;
 use crate::platform::dynamodb::{Item, Written, key, number, read_number, read_text, text};
 use crate::store::{Cursor, Rebuild, StoreError};
 
@@ -57,7 +57,7 @@ impl DynamoDbStore {
     }
 
     /// Whether it was where `rebuild` says, and has now come to `cursor`.
-    pub(super) async fn move_on(&self, rebuild: &Rebuild, cursor: &Cursor, events: u64) -> Result<bool, StoreError> {
+    pub(super) async fn note_step(&self, rebuild: &Rebuild, cursor: &Cursor, events: u64) -> Result<bool, StoreError> {
         let update = self.table.update(state_key()).await;
         let mut update = update
             .update_expression("SET c = :cursor, m = :mark ADD d :events")

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
-use super::views::{PENDING_SHARDS, pending_partition, pending_place, pending_time, read, read_transaction};
+use super::items::sortable;
+use super::views::{PENDING_SHARDS, pending_partition, pending_place, read, read_transaction};
 use super::{DynamoDbStore, INDEX};
 use crate::domain::projection::TransactionChange;
 use crate::platform::dynamodb::{Item, all, key, read_text, text};
@@ -77,7 +78,7 @@ impl DynamoDbStore {
     ) -> Result<Vec<Candidate>, StoreError> {
         // "!" comes before "#": behind this place, and before any other.
         let behind = after.map_or_else(String::new, |after| format!("{after}!"));
-        let before = pending_time(query.older_than);
+        let before = sortable(query.older_than);
         if behind >= before {
             return Ok(vec![]);
         }

@@ -12,17 +12,15 @@ use super::memories::News;
 use super::views::{
     emotion_item, fits, latest_item, point_item, read, read_stream, stream_item, stream_key, transaction_item,
 };
-use super::{DEADLINE, DynamoDbStore, within};
+use super::{AT_ONCE, DEADLINE, DynamoDbStore};
 use crate::domain::coin::Coin;
 use crate::domain::projection::Changes;
 use crate::platform::BoxFuture;
 use crate::platform::dynamodb::{Item, all, persistently, put_if, put_request};
-use crate::store::{Cursor, Projections, Rebuild, StoreError, Swept};
+use crate::store::{Cursor, Projections, Rebuild, StoreError, Swept, within};
 
 /// How long a write may take. Longer than a handler is waited for: who is slow is given less at once, not the same again.
 const SLICE_DEADLINE: Duration = Duration::from_secs(20);
-/// How many calls are made at once.
-const AT_ONCE: usize = 16;
 /// How many items one call reads by their keys.
 const KEYS: usize = 100;
 /// How many points of history one call writes.
@@ -61,7 +59,7 @@ impl Projections for DynamoDbStore {
                 return Ok(false);
             }
             self.write_changes(&[rebuild.generation], changes).await?;
-            self.move_on(rebuild, cursor, events).await
+            self.note_step(rebuild, cursor, events).await
         }))
     }
 

@@ -25,12 +25,12 @@ use futures_util::future::join;
 use uuid::Uuid;
 
 use super::views::{emotion_key, latest_key, read, read_emotion, read_latest, read_transaction, transaction_key};
-use super::{DEADLINE, DynamoDbStore, within};
+use super::{DEADLINE, DynamoDbStore};
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
 use crate::domain::projection::{EmotionChange, TransactionChange};
 use crate::platform::BoxFuture;
-use crate::store::{HistoryQuery, MemoryQuery, MemoryRow, PendingQuery, PricePoint, ReadModels, StoreError};
+use crate::store::{HistoryQuery, MemoryQuery, MemoryRow, PendingQuery, PricePoint, ReadModels, StoreError, within};
 
 impl ReadModels for DynamoDbStore {
     fn emotions<'a>(&'a self, owners: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<(Uuid, EmotionChange)>, StoreError>> {

@@ -4,6 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
+use super::items::{ALONE, sortable};
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
 use crate::domain::projection::{EmotionChange, TransactionChange};
@@ -15,8 +16,6 @@ use crate::store::{PricePoint, StoreError};
 
 /// What the partitions of all rows of all generations begin with.
 pub(super) const VIEWS: &str = "V#";
-/// The sort key of what is alone in its partition.
-pub(super) const ALONE: &str = "@";
 /// The most bytes of an item.
 const LARGEST: usize = 400 * 1024;
 /// In how many parts the index of pending transactions is.
@@ -85,11 +84,7 @@ pub(super) fn pending_partition(generation: i32, shard: u8) -> String {
 
 /// Its place there: those first that were heard of longest ago, then by their ids.
 pub(super) fn pending_place(updated_at: Timestamp, id: Uuid) -> String {
-    format!("{}#{}", pending_time(updated_at), id.simple())
-}
-
-pub(super) fn pending_time(at: Timestamp) -> String {
-    format!("{:020}", at.timestamp_micros().max(0))
+    format!("{}#{}", sortable(updated_at), id.simple())
 }
 
 /// Reads a row. One that cannot be read was written by nobody who knows this code.
@@ -263,7 +258,7 @@ mod tests {
             [-5, 0, 1, 1_000_000, i64::from(i32::MAX)].map(|micros| Timestamp::from_timestamp_micros(micros).unwrap());
         assert!(times.map(|at| pending_place(at, Uuid::nil())).is_sorted());
         // Everything at a time is behind the time itself.
-        assert!(times.iter().all(|at| pending_place(*at, Uuid::nil()) > pending_time(*at)));
+        assert!(times.iter().all(|at| pending_place(*at, Uuid::nil()) > sortable(*at)));
     }
 
     #[test]

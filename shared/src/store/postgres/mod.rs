@@ -11,7 +11,6 @@ mod read;
 mod read_models;
 mod rows;
 
-use std::future::Future;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -21,7 +20,7 @@ use sqlx::postgres::PgConnectOptions;
 use self::error::failure;
 use self::pool::Pool;
 use super::migrations::{self, File};
-use super::{Maintenance, StoreError};
+use super::{Maintenance, StoreError, within};
 use crate::platform::BoxFuture;
 use crate::platform::secret::Secret;
 
@@ -51,13 +50,6 @@ impl PostgresStore {
             .map_err(|_| StoreError::Invalid("the database URL is not one of Postgres".to_owned()))?;
         Ok(Self { pool: Pool::new(options, max_connections) })
     }
-}
-
-/// `work`, or [`StoreError::Unavailable`] when the deadline passes. Its connection is closed then.
-async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(deadline, work)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {} s", deadline.as_secs()))))
 }
 
 impl Maintenance for PostgresStore {
