@@ -108,8 +108,8 @@ async fn every_store_is_rebuilt() {
         };
         assert_eq!((finished.done, finished.total), (1_200, Some(1_200)));
         let told = told.into_inner().unwrap();
-        assert_eq!((told.len(), told[0].done, told[0].finished), (3, 1_000, false), "{told:?}");
-        assert_eq!(told[0].total.unwrap_or(1_200), 1_200);
+        assert!(told.len() >= 3 && told.iter().is_sorted_by_key(|progress| progress.done), "{told:?}");
+        assert!(told.iter().all(|progress| progress.total.unwrap_or(1_200) == 1_200), "{told:?}");
         let ids: Vec<_> = streams.iter().map(|stream| stream.aggregate_id).collect();
         let emotions = store.emotions(&ids).await.unwrap();
         assert_eq!(emotions.len(), 30);

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Intercept;
+use aws_sdk_dynamodb::config::interceptors::BeforeSerializationInterceptorContextRef;
+use aws_sdk_dynamodb::config::{ConfigBag, Intercept, RuntimeComponents};
+use aws_sdk_dynamodb::error::BoxError;
+use aws_sdk_dynamodb::operation::put_item::PutItemInput;
 use chrono::TimeDelta;
 use mcp_core::domain::emotion::Emotion;
 use mcp_core::domain::price::Quote;
@@ -163,8 +166,54 @@ async fn an_answer_that_is_lost_changes_nothing() {
     assert_eq!(store.projected_versions(&[owner]).await.unwrap(), [(owner, 3)].into());
 }
 
-/// Also what was written to a generation after a sweep had passed, once there is another rebuild; and a sandbox that has not
-/// heard of a swap reads what is live.
+/// Refuses to say how far a stream is projected, as if the process had died before that.
+#[derive(Debug)]
+struct DiesBeforeTheStreams;
+
+impl Intercept for DiesBeforeTheStreams {
+    fn name(&self) -> &'static str {
+        "DiesBeforeTheStreams"
+    }
+
+    fn read_before_serialization(
+        &self,
+        context: &BeforeSerializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let item = context.input().downcast_ref::<PutItemInput>().and_then(PutItemInput::item);
+        match item.and_then(|item| item["pk"].as_s().ok()) {
+            Some(pk) if pk.contains("#S#") => Err("dead".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_broke_off_is_made_whole_by_the_repetition() {
+    let fixture = Fixture::dynamodb().await;
+    let (store, dying) = (fixture.store.as_ref(), watched(&fixture, DiesBeforeTheStreams));
+    let owner = Uuid::now_v7();
+    let changes = memories(owner, 0, 3, |version| version.to_string());
+    let rebuild = store.begin_rebuild().await.unwrap();
+    assert!(dying.apply_changes(&changes).await.is_err());
+    assert!(store.projected_versions(&[owner]).await.unwrap().is_empty());
+    assert_eq!(store.memories(&all_of(owner)).await.unwrap().len(), 3, "rows come first");
+    store.apply_changes(&changes).await.unwrap();
+    assert_eq!(store.projected_versions(&[owner]).await.unwrap(), [(owner, 3)].into());
+    assert_eq!(store.memories(&all_of(owner)).await.unwrap().len(), 3);
+
+    let cursor = Cursor::from_text("there");
+    let more = memories(owner, 3, 1, |version| version.to_string());
+    assert!(dying.rebuild_step(&rebuild, &more, &cursor, 1).await.is_err());
+    assert_eq!(store.begin_rebuild().await.unwrap(), rebuild, "the step is to be made again");
+    assert!(store.rebuild_step(&rebuild, &more, &cursor, 1).await.unwrap());
+    assert!(store.finish_rebuild(&rebuild).await.unwrap());
+    assert_eq!(store.projected_versions(&[owner]).await.unwrap(), [(owner, 4)].into());
+    assert_eq!(store.memories(&all_of(owner)).await.unwrap().len(), 4);
+}
+
+/// However often there is a rebuild, and whoever sweeps; and a sandbox that has not heard of a swap reads what is live.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_old_generations_nothing_is_left() {
     let fixture = Fixture::dynamodb().await;
