@@ -83,7 +83,7 @@ impl Projections for DynamoDbStore {
 
 /// What is to be written, once it is known that all of it can be.
 #[derive(Default)]
-struct Rows<'a> {
+struct Writes<'a> {
     /// Each over one with a lower `v`.
     rows: Vec<Item>,
     /// What never changes.
@@ -93,7 +93,7 @@ struct Rows<'a> {
     streams: Vec<Item>,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> Writes<'a> {
     fn of(generations: &[i32], changes: &'a Changes) -> Result<Self, StoreError> {
         let mut rows = Self::default();
         for generation in generations {
@@ -131,7 +131,7 @@ impl<'a> Rows<'a> {
 
 impl DynamoDbStore {
     async fn write_changes(&self, generations: &[i32], changes: &Changes) -> Result<(), StoreError> {
-        let Rows { rows, points, days, memories, streams } = Rows::of(generations, changes)?;
+        let Writes { rows, points, days, memories, streams } = Writes::of(generations, changes)?;
         let mut work: Vec<BoxFuture<'_, Result<(), StoreError>>> = Vec::new();
         for chunk in points.chunks(POINTS) {
             work.push(Box::pin(async { Ok(persistently(|| self.table.batch(chunk.to_vec())).await?) }));
