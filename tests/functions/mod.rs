@@ -4,7 +4,10 @@
 mod admin;
 mod elasticache;
 mod graphql;
+mod iam;
+mod msk;
 mod price_poller;
+mod secrets;
 mod subscriptions;
 
 use std::collections::BTreeMap;

@@ -10,13 +10,15 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-/// As many as fit into the deadline, in the end: what throttles says so at once.
-const ATTEMPTS: u32 = 6;
+/// As many as fit into the deadline where each is refused at once: the longest waits between them are 1, 2, 4 and 8 of its
+/// [`PARTS`]. So who is throttled all the time hears that in the end, and not only that there was no answer in time.
+const ATTEMPTS: u32 = 5;
+const PARTS: u32 = 20;
 
 /// For clients whose answers are waited for until `deadline`. Attempts that are throttled, fail or take too long are made
 /// again, at random intervals that grow. It is for the caller to keep the deadline.
 pub(crate) async fn configuration(deadline: Duration) -> SdkConfig {
-    let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(deadline / 20);
+    let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(deadline / PARTS);
     let timeouts = TimeoutConfig::builder().operation_attempt_timeout(deadline / 2).build();
     aws_config::defaults(BehaviorVersion::latest()).retry_config(retry).timeout_config(timeouts).load().await
 }

@@ -36,14 +36,17 @@ async fn brokers(arn: &str, auth: KafkaAuth) -> Result<String, DiscoveryError> {
         let client = aws_sdk_kafka::Client::new(&configuration(DEADLINE).await);
         client.get_bootstrap_brokers().cluster_arn(arn).send().await
     });
-    let answer = timeout(DEADLINE, asked).await.map_err(|_| DiscoveryError(format!("no answer within {DEADLINE:?}")))?;
+    let answer =
+        timeout(DEADLINE, asked).await.map_err(|_| DiscoveryError(format!("no answer within {DEADLINE:?}")))?;
     let answer = answer.map_err(|error| DiscoveryError(reason(&error)))?;
     let brokers = match auth {
         KafkaAuth::None => answer.bootstrap_broker_string,
         KafkaAuth::Tls => answer.bootstrap_broker_string_tls,
         KafkaAuth::Iam => answer.bootstrap_broker_string_sasl_iam,
     };
-    brokers.filter(|list| !list.is_empty()).ok_or_else(|| DiscoveryError(format!("the cluster has no listener for {auth:?}")))
+    brokers
+        .filter(|list| !list.is_empty())
+        .ok_or_else(|| DiscoveryError(format!("the cluster has no listener for {auth:?}")))
 }
 
 /// Tokens for SASL/OAUTHBEARER. librdkafka asks for the next one when four fifths of the last one's life are over, and

@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::discovery::Discovery;
 use crate::platform::aws::{configuration, reason};
-use crate::platform::discovery::DiscoveryError;
 use crate::platform::config::{RedisConfig, RedisEndpoint, ReplicationGroup};
+use crate::platform::discovery::DiscoveryError;
 
 /// How long the answer may take, all attempts included.
 const DEADLINE: Duration = Duration::from_secs(2);
