@@ -8,6 +8,8 @@ pub mod config;
 pub mod crash;
 #[cfg(any(feature = "redis", feature = "kafka"))]
 pub mod discovery;
+#[cfg(feature = "dynamodb")]
+pub(crate) mod dynamodb;
 #[cfg(feature = "local")]
 pub mod files;
 pub mod ids;

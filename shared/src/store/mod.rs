@@ -4,6 +4,8 @@
 //! Services call it; it calls nothing but the domain.
 
 pub mod after_commit;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod migrations;
 pub mod outbox;

@@ -6,14 +6,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
 use super::DynamoDbRegistry;
-use super::items::{
-    ALONE, Item, Places, connection_key, connection_partition, key, listener_key, number, put_principal, put_time,
-    read_principal, read_text, read_time, seconds, text,
-};
+use super::items::{ALONE, Places, connection_key, connection_partition, listener_key, put_principal, read_principal};
 use super::slots::{is_closed, slot_id};
-use super::table::{Written, delete_request, put_if, put_request};
 use crate::platform::auth::Principal;
 use crate::platform::clock::Timestamp;
+use crate::platform::dynamodb::{
+    Item, Written, delete_request, key, number, put_if, put_request, put_time, read_text, read_time, seconds, text,
+};
 use crate::push::{Connection, ConnectionId, Initialised, RegistryError};
 
 impl DynamoDbRegistry {
@@ -83,7 +82,7 @@ impl DynamoDbRegistry {
         }
         self.table.batch(closed).await?;
         rows.append(&mut keys);
-        self.table.batch(rows).await
+        Ok(self.table.batch(rows).await?)
     }
 }
 

@@ -11,9 +11,11 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::DynamoDbRegistry;
-use super::items::{ALONE, Item, is_over, key, number, read_number, read_text, seconds, spread};
-use super::table::{Written, put_if};
+use super::items::{ALONE, spread};
 use crate::platform::clock::{Timestamp, after, delta};
+use crate::platform::dynamodb::{
+    Item, Written, failure, is_over, key, number, put_if, read_number, read_text, seconds,
+};
 use crate::push::{ConnectionId, Due, RegistryError};
 
 /// In how many parts a minute is.
@@ -103,7 +105,7 @@ impl DynamoDbRegistry {
         let (mut due, mut from) = (Vec::new(), None);
         loop {
             let page = Box::pin(query.clone().set_exclusive_start_key(from).send()).await;
-            let page = page.map_err(super::table::failure)?;
+            let page = page.map_err(failure)?;
             due.extend(page.items().iter().filter(|item| !is_over(item, now)).filter_map(read_due));
             from = page.last_evaluated_key;
             if from.is_none() || due.len() >= limit {
@@ -134,7 +136,7 @@ impl DynamoDbRegistry {
     }
 
     pub(super) async fn strike_due(&self, due: &Due) -> Result<(), RegistryError> {
-        self.table.delete(due_key(due), None).await
+        Ok(self.table.delete(due_key(due), None).await?)
     }
 }
 

@@ -1,8 +1,6 @@
 //! How things are written down: keys, and what an attribute's value means. Names of attributes are short, as every item pays
 //! for them; `mod.rs` tells what they stand for.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sha2::{Digest, Sha256};
@@ -10,19 +8,13 @@ use uuid::Uuid;
 
 use crate::platform::auth::{Principal, Role};
 use crate::platform::clock::Timestamp;
+use crate::platform::dynamodb::{Item, key, number, put_time, read_number, read_text, read_time, seconds, text};
 use crate::push::{ConnectionId, Listener, OperationHash};
-
-/// An item, or its key.
-pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// The sort key of what is alone in its partition, or comes first in it.
 pub(super) const ALONE: &str = "@";
 /// What the sort keys of a connection's slots begin with.
 pub(super) const SLOTS: &str = "O#";
-
-pub(super) fn key(pk: &str, sk: &str) -> Item {
-    HashMap::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
-}
 
 pub(super) fn connection_key(id: &ConnectionId) -> Item {
     key(&connection_partition(id), ALONE)
@@ -62,42 +54,6 @@ pub(super) fn head_key(topic: Uuid) -> Item {
 /// A number that is always the same for a connection, and spreads connections evenly.
 pub(super) fn spread(connection: &ConnectionId) -> u8 {
     Sha256::digest(connection.as_str())[0]
-}
-
-pub(super) fn text(value: &str) -> AttributeValue {
-    AttributeValue::S(value.to_owned())
-}
-
-pub(super) fn number(value: impl Into<i64>) -> AttributeValue {
-    AttributeValue::N(value.into().to_string())
-}
-
-pub(super) fn read_text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
-    item.get(name)?.as_s().ok().map(String::as_str)
-}
-
-pub(super) fn read_number<T: std::str::FromStr>(item: &Item, name: &str) -> Option<T> {
-    item.get(name)?.as_n().ok()?.parse().ok()
-}
-
-/// Seconds since 1970, rounded up: nothing is forgotten before its time.
-pub(super) fn seconds(at: Timestamp) -> i64 {
-    at.timestamp().saturating_add(i64::from(at.timestamp_subsec_nanos() > 0))
-}
-
-/// Whether the time of an item is over, to the second. DynamoDB deletes what is over only some day.
-pub(super) fn is_over(item: &Item, now: Timestamp) -> bool {
-    read_number(item, "expires").is_none_or(|expires: i64| expires <= now.timestamp())
-}
-
-pub(super) fn put_time(item: &mut Item, name: &str, at: Option<Timestamp>) {
-    if let Some(at) = at {
-        item.insert(name.to_owned(), number(at.timestamp_micros()));
-    }
-}
-
-pub(super) fn read_time(item: &Item, name: &str) -> Option<Timestamp> {
-    Timestamp::from_timestamp_micros(read_number(item, name)?)
 }
 
 pub(super) fn put_principal(item: &mut Item, principal: Option<&Principal>) {

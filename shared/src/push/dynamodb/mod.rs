@@ -32,7 +32,6 @@ mod due;
 mod items;
 mod operations;
 mod slots;
-mod table;
 mod topics;
 
 use std::sync::Arc;
@@ -42,7 +41,6 @@ use moka::sync::Cache;
 use uuid::Uuid;
 
 use self::operations::{Operations, operations};
-use self::table::Table;
 use self::topics::Heads;
 use super::{
     Begun, Claimed, Connection, ConnectionId, Due, Initialised, Listeners, Operation, OperationHash, Registry,
@@ -51,6 +49,7 @@ use super::{
 use crate::platform::BoxFuture;
 use crate::platform::auth::Principal;
 use crate::platform::clock::{Clock, Timestamp};
+use crate::platform::dynamodb::{Table, TableError};
 
 /// How many topics a sandbox remembers.
 const TOPICS: u64 = 20_000;
@@ -164,5 +163,14 @@ impl Registry for DynamoDbRegistry {
 
     fn looked_at<'a>(&'a self, due: &'a Due) -> BoxFuture<'a, Result<(), RegistryError>> {
         Box::pin(self.strike_due(due))
+    }
+}
+
+impl From<TableError> for RegistryError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Unavailable(reason) => Self::Unavailable(reason),
+            TableError::Failed(reason) => Self::Failed(reason),
+        }
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use moka::sync::Cache;
 
 use super::DynamoDbRegistry;
-use super::items::{ALONE, Item, is_over, key, number, read_number, read_text, seconds, text};
-use super::table::put_if;
+use super::items::ALONE;
 use crate::platform::clock::{Timestamp, after};
+use crate::platform::dynamodb::{Item, is_over, key, number, put_if, read_number, read_text, seconds, text};
 use crate::push::{Operation, OperationHash, RegistryError};
 
 /// How much longer an operation is kept than was asked for: as long, nobody else who asks the same writes it.

@@ -10,11 +10,12 @@ use uuid::Uuid;
 use super::DynamoDbRegistry;
 use super::connections::is_connected;
 use super::items::{
-    Item, Places, SLOTS, connection_key, connection_partition, head_key, is_over, listener_item, listener_key, number,
-    read_number, read_text, seconds, slot_key,
+    Places, SLOTS, connection_key, connection_partition, head_key, listener_item, listener_key, slot_key,
 };
-use super::table::{Found, Transacted, Written, pause, unbuilt};
 use crate::platform::clock::Timestamp;
+use crate::platform::dynamodb::{
+    Found, Item, Transacted, Written, is_over, number, pause, read_number, read_text, seconds, unbuilt,
+};
 use crate::push::{Claimed, ConnectionId, MAX_OPEN, RegistryError, Slot};
 
 /// Nothing stands under a slot's key, or its time is over.

@@ -10,12 +10,11 @@ use moka::sync::Cache;
 use uuid::Uuid;
 
 use super::DynamoDbRegistry;
-use super::items::{
-    Item, Places, head_key, is_over, key, listener_partition, number, read_listener, read_number, read_text, seconds,
-    spread,
-};
-use super::table::{Written, failure, pause, unbuilt};
+use super::items::{Places, head_key, listener_partition, read_listener, spread};
 use crate::platform::clock::{Timestamp, after, delta};
+use crate::platform::dynamodb::{
+    Item, Written, failure, is_over, key, number, pause, read_number, read_text, seconds, unbuilt,
+};
 use crate::push::{Begun, Listeners, RegistryError, Slot};
 
 /// How many rows a page of listeners has: some 160 KB.

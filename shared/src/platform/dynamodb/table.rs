@@ -19,9 +19,9 @@ use aws_sdk_dynamodb::types::{
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::items::{Item, text};
+use super::TableError;
+use super::item::{Item, text};
 use crate::platform::ids::jitter;
-use crate::push::RegistryError;
 
 /// How often a write is tried while others hold its items, or DynamoDB leaves part of it undone.
 const ATTEMPTS: u32 = 10;
@@ -32,28 +32,28 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const BATCH: usize = 25;
 
 /// The table and its client.
-pub(super) struct Table {
-    pub(super) name: String,
+pub(crate) struct Table {
+    pub(crate) name: String,
     /// Made at the first call: a function that never asks does not pay for it.
     client: OnceCell<Client>,
 }
 
 /// What became of a write with a condition. With it comes the item: as it is after the write where that was asked for, or
 /// as it was found where the condition does not hold.
-pub(super) enum Written {
+pub(crate) enum Written {
     Done(Item),
     Refused(Option<Item>),
 }
 
 /// What became of a transaction.
-pub(super) enum Transacted {
+pub(crate) enum Transacted {
     Done,
     /// What was found, for each write in order.
     Refused(Vec<Found>),
 }
 
 /// What a transaction found where it wanted to write.
-pub(super) enum Found {
+pub(crate) enum Found {
     /// What the condition allows, or it is not known.
     Well,
     /// This, or nothing, against the condition.
@@ -61,28 +61,28 @@ pub(super) enum Found {
 }
 
 impl Table {
-    pub(super) fn new(name: &str, client: Option<Client>) -> Self {
+    pub(crate) fn new(name: &str, client: Option<Client>) -> Self {
         Self { name: name.to_owned(), client: OnceCell::new_with(client) }
     }
 
-    pub(super) async fn client(&self) -> &Client {
+    pub(crate) async fn client(&self) -> &Client {
         self.client.get_or_init(|| Box::pin(client())).await
     }
 
     /// An item as the last write left it.
-    pub(super) async fn get(&self, key: Item) -> Result<Option<Item>, RegistryError> {
+    pub(crate) async fn get(&self, key: Item) -> Result<Option<Item>, TableError> {
         let get = self.client().await.get_item().table_name(&self.name).set_key(Some(key)).consistent_read(true);
         Ok(Box::pin(get.send()).await.map_err(failure)?.item)
     }
 
     /// A query that sees every write before it.
-    pub(super) async fn query(&self, partition: &str) -> QueryFluentBuilder {
+    pub(crate) async fn query(&self, partition: &str) -> QueryFluentBuilder {
         let query = self.client().await.query().table_name(&self.name).consistent_read(true);
         query.key_condition_expression("pk = :pk").expression_attribute_values(":pk", text(partition))
     }
 
     /// All that a query finds.
-    pub(super) async fn all(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, RegistryError> {
+    pub(crate) async fn all(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, TableError> {
         let (mut items, mut from) = (Vec::new(), None);
         loop {
             let page = Box::pin(query.clone().set_exclusive_start_key(from).send()).await.map_err(failure)?;
@@ -95,12 +95,12 @@ impl Table {
     }
 
     /// Begins an update, to be given to [`write`](Self::write).
-    pub(super) async fn update(&self, key: Item) -> UpdateItemFluentBuilder {
+    pub(crate) async fn update(&self, key: Item) -> UpdateItemFluentBuilder {
         self.client().await.update_item().table_name(&self.name).set_key(Some(key))
     }
 
     /// Makes an update, and tells the item.
-    pub(super) async fn write(&self, update: UpdateItemFluentBuilder) -> Result<Written, RegistryError> {
+    pub(crate) async fn write(&self, update: UpdateItemFluentBuilder) -> Result<Written, TableError> {
         let update = update
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -120,12 +120,12 @@ impl Table {
     }
 
     /// Begins to write an item.
-    pub(super) async fn put(&self, item: Item) -> PutItemFluentBuilder {
+    pub(crate) async fn put(&self, item: Item) -> PutItemFluentBuilder {
         self.client().await.put_item().table_name(&self.name).set_item(Some(item))
     }
 
     /// Deletes an item, if the condition holds: nothing happens otherwise.
-    pub(super) async fn delete(&self, key: Item, condition: Option<&str>) -> Result<(), RegistryError> {
+    pub(crate) async fn delete(&self, key: Item, condition: Option<&str>) -> Result<(), TableError> {
         let delete = self.client().await.delete_item().table_name(&self.name).set_key(Some(key));
         let delete = delete.set_condition_expression(condition.map(str::to_owned));
         patiently(|| async {
@@ -139,7 +139,7 @@ impl Table {
     }
 
     /// Makes all of these writes or none. Under one token: an attempt whose answer was lost is not made a second time.
-    pub(super) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted, RegistryError> {
+    pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted, TableError> {
         let transaction = self.client().await.transact_write_items().set_transact_items(Some(writes));
         let transaction = transaction.client_request_token(Uuid::now_v7().to_string());
         patiently(|| async {
@@ -160,7 +160,7 @@ impl Table {
     }
 
     /// Makes all of these writes, in order as far as one call does not hold them all.
-    pub(super) async fn batch(&self, writes: Vec<WriteRequest>) -> Result<(), RegistryError> {
+    pub(crate) async fn batch(&self, writes: Vec<WriteRequest>) -> Result<(), TableError> {
         for chunk in writes.chunks(BATCH) {
             let mut left = chunk.to_vec();
             for attempt in 1.. {
@@ -177,25 +177,25 @@ impl Table {
     }
 }
 
-pub(super) fn put_request(item: Item) -> Result<WriteRequest, RegistryError> {
+pub(crate) fn put_request(item: Item) -> Result<WriteRequest, TableError> {
     let put = PutRequest::builder().set_item(Some(item)).build().map_err(unbuilt)?;
     Ok(WriteRequest::builder().put_request(put).build())
 }
 
-pub(super) fn delete_request(key: Item) -> Result<WriteRequest, RegistryError> {
+pub(crate) fn delete_request(key: Item) -> Result<WriteRequest, TableError> {
     let delete = DeleteRequest::builder().set_key(Some(key)).build().map_err(unbuilt)?;
     Ok(WriteRequest::builder().delete_request(delete).build())
 }
 
 /// A mistake of ours in a request.
-pub(super) fn unbuilt(error: impl std::fmt::Display) -> RegistryError {
-    RegistryError::Failed(error.to_string())
+pub(crate) fn unbuilt(error: impl std::fmt::Display) -> TableError {
+    TableError::Failed(error.to_string())
 }
 
 /// Tries until the answer is `Some`: with `None`, another transaction holds what is asked for.
-async fn patiently<T, F>(attempt: impl Fn() -> F) -> Result<T, RegistryError>
+async fn patiently<T, F>(attempt: impl Fn() -> F) -> Result<T, TableError>
 where
-    F: Future<Output = Result<Option<T>, RegistryError>>,
+    F: Future<Output = Result<Option<T>, TableError>>,
 {
     for count in 1.. {
         if let Some(done) = attempt().await? {
@@ -207,7 +207,7 @@ where
 }
 
 /// Waits before the next attempt, unless there were enough.
-pub(super) async fn pause(attempt: u32) -> Result<(), RegistryError> {
+pub(crate) async fn pause(attempt: u32) -> Result<(), TableError> {
     if attempt >= ATTEMPTS {
         return Err(busy());
     }
@@ -215,8 +215,8 @@ pub(super) async fn pause(attempt: u32) -> Result<(), RegistryError> {
     Ok(())
 }
 
-fn busy() -> RegistryError {
-    RegistryError::Unavailable(format!("DynamoDB has not done it at {ATTEMPTS} attempts"))
+fn busy() -> TableError {
+    TableError::Unavailable(format!("DynamoDB has not done it at {ATTEMPTS} attempts"))
 }
 
 /// What a cancelled transaction found, if it was a condition that it was cancelled for.
@@ -238,7 +238,7 @@ fn is<E: ProvideErrorMetadata>(error: &SdkError<E>, code: &str) -> bool {
 }
 
 /// Whether a put with a condition was refused for it.
-pub(super) async fn put_if(put: PutItemFluentBuilder) -> Result<bool, RegistryError> {
+pub(crate) async fn put_if(put: PutItemFluentBuilder) -> Result<bool, TableError> {
     match Box::pin(put.send()).await {
         Ok(_) => Ok(true),
         Err(error) if is(&error, "ConditionalCheckFailedException") => Ok(false),
@@ -248,7 +248,7 @@ pub(super) async fn put_if(put: PutItemFluentBuilder) -> Result<bool, RegistryEr
 
 /// What a call that failed means to who asked.
 #[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
-pub(super) fn failure<E>(error: SdkError<E>) -> RegistryError
+pub(crate) fn failure<E>(error: SdkError<E>) -> TableError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -269,7 +269,7 @@ where
         _ => true,
     };
     let message = DisplayErrorContext(&error).to_string();
-    if passes { RegistryError::Unavailable(message) } else { RegistryError::Failed(message) }
+    if passes { TableError::Unavailable(message) } else { TableError::Failed(message) }
 }
 
 /// A call is short, and somebody waits: it is tried three times, soon.
