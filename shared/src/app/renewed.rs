@@ -81,10 +81,7 @@ impl<T: Send + Sync + 'static> Renewed<T> {
     ) -> Result<Self, StartError> {
         begin(&vars)?;
         let (life, references) = (life(&vars)?, References::of(&vars)?);
-        let secrets = match references.is_empty() {
-            true => Resolved::new(),
-            false => references.resolve(&*vault, START).await?,
-        };
+        let secrets = if references.is_empty() { Resolved::new() } else { references.resolve(&*vault, START).await? };
         let current = Arc::new(construct.construct(&resolved(&vars, &secrets)).await?);
         let looked = clock.now();
         let look_at = (!references.is_empty()).then(|| next(looked, life));
