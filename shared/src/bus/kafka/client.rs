@@ -21,6 +21,7 @@ pub(super) struct Client {
 
 enum Addresses {
     Listed(String),
+    #[cfg_attr(not(feature = "msk"), expect(dead_code, reason = "nobody is asked"))]
     Discovered(Arc<Discovery<String>>),
 }
 
