@@ -30,6 +30,7 @@ pub mod aws;
 pub mod certificates;
 pub mod chains;
 pub mod coingecko;
+pub mod dynamodb_gateway;
 pub mod eventually;
 pub mod feed;
 pub mod folder;

@@ -35,6 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use tokio::sync::Mutex;
 
 #[cfg(doc)]
 use super::ReadOrder;
@@ -54,18 +55,24 @@ const AT_ONCE: usize = 16;
 pub struct DynamoDbStore {
     clock: Arc<dyn Clock>,
     table: Table,
+    /// Held while something is appended at any version: two of one process would only refuse each other.
+    any_version: Mutex<()>,
 }
 
 impl DynamoDbStore {
     /// The one in that table. The client is made at the first call, as the environment says: region, credentials,
     /// `AWS_ENDPOINT_URL_DYNAMODB`.
     pub fn new(table: &str, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, table: Table::new(table, None) }
+        Self::on(Table::new(table, None), clock)
     }
 
     /// The same, through that client.
     pub fn with_client(table: &str, clock: Arc<dyn Clock>, client: Client) -> Self {
-        Self { clock, table: Table::new(table, Some(client)) }
+        Self::on(Table::new(table, Some(client)), clock)
+    }
+
+    fn on(table: Table, clock: Arc<dyn Clock>) -> Self {
+        Self { clock, table, any_version: Mutex::new(()) }
     }
 }
 
