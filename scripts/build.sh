@@ -1,17 +1,104 @@
 #!/usr/bin/env bash
-# Builds Lambda functions as they are deployed: release profile, each alone, so that none carries another's features.
+# Builds Lambda functions as they are deployed: release profile, each alone, so that none carries another's features; then a
+# zip of each into dist/ARCHITECTURE/, and dist/ARCHITECTURE/manifest.json, which terraform/ checks.
 #
-#   build.sh [FUNCTION...]   all of them when none is named
+#   build.sh [--arch x86_64|arm64] [FUNCTION...]   this machine's architecture; all functions when none is named
+#
+# PROFILE=dev is quick and makes large, slow functions for trying: they go to dist/dev/ARCHITECTURE/, where nothing deploys
+# them from. Another architecture than this machine's is built by cargo-lambda, which is fetched.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-install_build_tools
-install_kafka_build_tools
-names=("$@")
-[ $# -gt 0 ] || mapfile -t names < <(lambda_functions)
-for name in "${names[@]}"; do
-  deployed=()
+# The C library of provided.al2023, which a function may not ask more of.
+glibc=2.34
+cargo_lambda_version=1.9.2
+
+main() {
+  local arch host profile=${PROFILE:-release} names=() name
+  host=$(host_architecture)
+  arch=$host
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --arch) arch=${2:-} && shift ;;
+      -*) die "usage: build.sh [--arch x86_64|arm64] [FUNCTION...]" ;;
+      *) need_function "$1" && names+=("$1") ;;
+    esac
+    shift
+  done
+  [[ $arch =~ ^(x86_64|arm64)$ ]] || die "Lambda runs x86_64 and arm64, not ${arch:-(nothing)}"
+  [[ $profile =~ ^(release|dev)$ ]] || die "PROFILE is release or dev, not $profile"
+  [ ${#names[@]} -gt 0 ] || mapfile -t names < <(lambda_functions)
+
+  install_build_tools
+  install_kafka_build_tools
+  install_for_commands python3=python3 readelf=binutils
+  [ "$arch" = "$host" ] || prepare_cross "$arch"
+  local folder=dist/$arch sizes i=0
+  [ "$profile" = release ] || folder=dist/dev/$arch
+  sizes=$(mktemp)
+  for name in "${names[@]}"; do
+    i=$((i + 1))
+    step "build $name for $arch ($i of ${#names[@]}, $profile)" build "$name"
+    check_binary "$(binary "$name")" "$name"
+    python3 scripts/package.py "$arch" "$folder" "$name" "$(binary "$name")" >>"$sizes"
+  done
+  table "$folder" <"$sizes" >&2
+  rm "$sizes"
+}
+
+# --- building
+
+build() {
+  local name=$1 deployed=() command=(cargo build)
   ! grep -q '^deployed = ' "functions/$name/Cargo.toml" || deployed=(--features deployed)
-  step "build $name" cargo build --release --locked -p "$name" "${deployed[@]}"
-  say "$name: $(du -h "$(target_dir)/release/$name" | cut -f 1)"
-done
+  [ "$arch" = "$host" ] || command=("$cargo_lambda" lambda build --disable-optimizations --target "$(triple).$glibc")
+  "${command[@]}" --profile "$profile" --locked -p "$name" "${deployed[@]}"
+}
+
+binary() {
+  local folder=$profile
+  [ "$folder" != dev ] || folder=debug
+  if [ "$arch" = "$host" ]; then
+    echo "$(target_dir)/$folder/$1"
+  else
+    echo "$(target_dir)/$(triple)/$folder/$1"
+  fi
+}
+
+triple() { echo "${arch/arm64/aarch64}-unknown-linux-gnu"; }
+
+# What builds for the other architecture: the standard library for it, and a linker, which cargo-lambda's zig is.
+prepare_cross() {
+  local environment
+  rustc --print target-libdir --target "$(triple)" 2>/dev/null | xargs -I{} test -d {} ||
+    rustup target add "$(triple)" >&2 ||
+    die "Rust cannot build for $1: \`rustup target add $(triple)\` gets it what it needs; or build on a machine of that kind"
+  environment=$(cache_dir)/cargo-lambda-$cargo_lambda_version
+  python_environment "$environment" "cargo-lambda $cargo_lambda_version and zig" "cargo-lambda==$cargo_lambda_version"
+  export PATH=$environment/bin:$PATH
+  cargo_lambda=$environment/bin/cargo-lambda
+}
+
+# --- what was built
+
+# check_binary FILE NAME: ends unless it runs on provided.al2023.
+check_binary() {
+  local file=$1 name=$2 needed libraries
+  [ -f "$file" ] || die "$file was not built"
+  needed=$(readelf --version-info --wide "$file" | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -uV | tail -n 1)
+  [ "$(printf '%s\n' "$glibc" "$needed" | sort -V | tail -n 1)" = "$glibc" ] ||
+    die "$name asks for glibc $needed, and provided.al2023 has $glibc: build on a system that is no newer, such as Debian 11"
+  # Those of the C library, and the compiler's; OpenSSL and the like must be inside.
+  libraries=$(readelf --dynamic --wide "$file" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' |
+    grep -vE '^(lib(c|m|dl|rt|pthread|gcc_s)\.so\..*|ld-linux-.*)$' || true)
+  [ -z "$libraries" ] || die "$name asks for libraries that provided.al2023 does not have: $libraries"
+}
+
+table() {
+  awk -F '\t' -v folder="$1" '
+    function mib(bytes) { return sprintf("%.1f MiB", bytes / 1048576) }
+    BEGIN { printf "%-22s %12s %12s   %s\n", "function", "binary", "zip", "file" }
+    { printf "%-22s %12s %12s   %s/%s.zip\n", $1, mib($2), mib($3), folder, $1 }'
+}
+
+main "$@"
