@@ -15,17 +15,18 @@ path=/2015-03-31/functions/function/invocations
 main() {
   local function=${1:-} event bootstrap answer
   need_function "$function"
-  event=$(event_of "$function" "${2:-}")
-  install_for_commands curl=curl jq=jq
-  jq -e . "$event" >/dev/null || die "$event is not JSON"
+  install_for_commands curl=curl jq=jq python3=python3
   folder=$(mktemp -d)
-  trap 'stop; name_failed_step' EXIT
+  trap 'name_failed_step; stop' EXIT
+  event=$(event_of "$function" "${2:-}")
+  jq -e . "$event" >/dev/null || die "$event is not JSON"
   bootstrap=$(binary "$function")
   local_settings "$function"
   start "$bootstrap" "$function"
   # Lambda's own limit of an answer is 15 minutes.
   answer=$(curl --silent --show-error --max-time 900 --data-binary "@$event" "http://127.0.0.1:$port$path") ||
     die "the emulator does not answer"
+  [ -n "$answer" ] || die "$function ended instead of answering: see above"
   jq . <<<"$answer" 2>/dev/null || echo "$answer"
   if jq -e 'type == "object" and has("errorType") and has("errorMessage")' >/dev/null 2>&1 <<<"$answer"; then
     die "$function failed. If it misses tables: \`make invoke FN=admin\` makes them"
@@ -36,12 +37,13 @@ main() {
 event_of() {
   local function=$1 event=$2 first
   case $event in
-    -) cat >"${TMPDIR:-/tmp}/event-$$.json" && echo "${TMPDIR:-/tmp}/event-$$.json" ;;
+    -) cat >"$folder/event.json" && echo "$folder/event.json" ;;
     '')
-      first=$(find events -name "$function.json" -o -name "$function-*.json" | sort | head -n 1)
+      # Without their ends, so that the shortest name comes first.
+      first=$(find events -name "$function.json" -o -name "$function-*.json" | sed 's/\.json$//' | LC_ALL=C sort | head -n 1)
       [ -n "$first" ] || die "there is no events/$function*.json: name one with EVENT="
-      say "Sending $first"
-      echo "$first"
+      say "Sending $first.json"
+      echo "$first.json"
       ;;
     *)
       [ -f "$event" ] || die "there is no $event; there are: $(find events -name "$function*.json" | sort | paste -sd ' ')"
@@ -78,10 +80,11 @@ start() {
   emulator=$(scripts/services.sh lambda-rie)
   port=$(free_port)
   api=$(free_port)
-  AWS_LAMBDA_FUNCTION_NAME=$2 AWS_LAMBDA_FUNCTION_TIMEOUT=900 AWS_LAMBDA_LOG_FORMAT=text \
-    setsid "$emulator" --log-level error --runtime-interface-emulator-address "127.0.0.1:$port" \
+  AWS_LAMBDA_FUNCTION_NAME=$2 AWS_LAMBDA_FUNCTION_TIMEOUT=900 "$emulator" --log-level error --runtime-interface-emulator-address "127.0.0.1:$port" \
     --runtime-api-address "127.0.0.1:$api" "$1" >&2 </dev/null &
   emulator_pid=$!
+  # Its end is not news.
+  disown
   for _ in $(seq 100); do
     (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null && return
     sleep 0.1
@@ -99,11 +102,10 @@ free_port() {
 }
 
 stop() {
-  # The emulator's processes are a group of their own, and the function is one of them.
-  [ -z "${emulator_pid:-}" ] || kill -KILL -- "-$emulator_pid" 2>/dev/null || true
+  # The emulator ends the function before itself.
+  [ -z "${emulator_pid:-}" ] || kill "$emulator_pid" 2>/dev/null || true
   [ -z "${clients_pid:-}" ] || kill "$clients_pid" 2>/dev/null || true
   [ -z "${folder:-}" ] || rm -rf "$folder"
-  rm -f "${TMPDIR:-/tmp}/event-$$.json"
 }
 
 # --- its settings: those of the caller, then the services on this machine
@@ -139,6 +141,7 @@ clients() {
     setting WEBSOCKET_API_ENDPOINT "http://127.0.0.1:$(free_port)/live"
     python3 scripts/websocket-clients.py "$WEBSOCKET_API_ENDPOINT" >&2 &
     clients_pid=$!
+    disown
   fi
 }
 
