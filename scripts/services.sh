@@ -388,6 +388,7 @@ wait_for() {
 
 # locked COMMAND...: one `up` or `down` of a user at a time. The services must not inherit the lock, hence `9>&-` above.
 locked() {
+  # shellcheck disable=SC2174  # only the last folder is ours
   mkdir -p -m 711 "$root"
   [ -O "$root" ] || die "$root belongs to another user; set MCP_SERVICES_DIR"
   exec 9>"$root/lock"
