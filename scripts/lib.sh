@@ -142,7 +142,7 @@ lambda_functions() { functions | grep -vx local; }
 
 # need_function NAME: ends unless there is such a Lambda function.
 need_function() {
-  lambda_functions | grep -qxF -- "$1" || die "${1:+$1 is no function; }name one of:  $(lambda_functions | paste -sd ' ')"
+  lambda_functions | grep -qxF -- "$1" || die "${1:+$1 is no function; }name one of: $(lambda_functions | paste -sd ' ')"
 }
 
 target_dir() { echo "${CARGO_TARGET_DIR:-target}"; }
