@@ -5,7 +5,8 @@
 #   build.sh [--arch x86_64|arm64] [FUNCTION...]   this machine's architecture; all functions when none is named
 #
 # PROFILE=dev is quick and makes large, slow functions for trying: they go to dist/dev/ARCHITECTURE/, where nothing deploys
-# them from. Another architecture than this machine's is built by cargo-lambda, which is fetched.
+# them from. What cargo alone cannot build here (another architecture, or against the C library of provided.al2023 where this
+# machine's is newer) is built by cargo-lambda, which is fetched.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -32,13 +33,18 @@ main() {
   install_build_tools
   install_kafka_build_tools
   install_for_commands python3=python3 readelf=binutils
-  [ "$arch" = "$host" ] || prepare_cross "$arch"
+  [ "$arch" = "$host" ] || use_cargo_lambda
   local folder=dist/$arch sizes i=0
   [ "$profile" = release ] || folder=dist/dev/$arch
   sizes=$(mktemp)
   for name in "${names[@]}"; do
     i=$((i + 1))
     step "build $name for $arch ($i of ${#names[@]}, $profile)" build "$name"
+    if [ -z "$cargo_lambda" ] && ! suits_glibc "$(binary "$name")"; then
+      say "$name asks for glibc $(needed_glibc "$(binary "$name")"), and provided.al2023 has $glibc: cargo-lambda builds against that"
+      use_cargo_lambda
+      step "build $name once more" build "$name"
+    fi
     check_binary "$(binary "$name")" "$name"
     python3 scripts/package.py "$arch" "$folder" "$name" "$(binary "$name")" >>"$sizes"
   done
@@ -48,46 +54,53 @@ main() {
 
 # --- building
 
+# Where it is, once it is what builds.
+cargo_lambda=
+
 build() {
-  local name=$1 deployed=() command=(cargo build)
+  local name=$1 command=(cargo build) deployed=()
+  [ -z "$cargo_lambda" ] ||
+    command=("$cargo_lambda" lambda build --disable-optimizations --lambda-dir "$(lambda_dir)" --target "$(triple).$glibc")
   ! grep -q '^deployed = ' "functions/$name/Cargo.toml" || deployed=(--features deployed)
-  [ "$arch" = "$host" ] || command=("$cargo_lambda" lambda build --disable-optimizations --target "$(triple).$glibc")
   "${command[@]}" --profile "$profile" --locked -p "$name" "${deployed[@]}"
 }
 
 binary() {
-  local folder=$profile
-  [ "$folder" != dev ] || folder=debug
-  if [ "$arch" = "$host" ]; then
-    echo "$(target_dir)/$folder/$1"
+  if [ -n "$cargo_lambda" ]; then
+    echo "$(lambda_dir)/$1/bootstrap"
   else
-    echo "$(target_dir)/$(triple)/$folder/$1"
+    echo "$(target_dir)/${profile/dev/debug}/$1"
   fi
 }
 
+lambda_dir() { echo "$(target_dir)/lambda/$arch-$profile"; }
+
 triple() { echo "${arch/arm64/aarch64}-unknown-linux-gnu"; }
 
-# What builds for the other architecture: the standard library for it, and a linker, which cargo-lambda's zig is.
-prepare_cross() {
+# It needs the standard library for what it builds for, and brings its own linker: zig.
+use_cargo_lambda() {
   local environment
   rustc --print target-libdir --target "$(triple)" 2>/dev/null | xargs -I{} test -d {} ||
     rustup target add "$(triple)" >&2 ||
-    die "Rust cannot build for $1: \`rustup target add $(triple)\` gets it what it needs; or build on a machine of that kind"
+    die "Rust cannot build for $arch: \`rustup target add $(triple)\` gets what is missing; or build on a machine of that kind"
   environment=$(cache_dir)/cargo-lambda-$cargo_lambda_version
-  python_environment "$environment" "cargo-lambda $cargo_lambda_version and zig" "cargo-lambda==$cargo_lambda_version"
+  python_environment "$environment" "cargo-lambda $cargo_lambda_version and zig, some 400 MB," "cargo-lambda==$cargo_lambda_version"
   export PATH=$environment/bin:$PATH
   cargo_lambda=$environment/bin/cargo-lambda
 }
 
 # --- what was built
 
+# The newest version of a symbol that it takes from the C library.
+needed_glibc() { readelf --version-info --wide "$1" | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -uV | tail -n 1; }
+
+suits_glibc() { [ "$(printf '%s\n' "$glibc" "$(needed_glibc "$1")" | sort -V | tail -n 1)" = "$glibc" ]; }
+
 # check_binary FILE NAME: ends unless it runs on provided.al2023.
 check_binary() {
-  local file=$1 name=$2 needed libraries
+  local file=$1 name=$2 libraries
   [ -f "$file" ] || die "$file was not built"
-  needed=$(readelf --version-info --wide "$file" | grep -o 'GLIBC_[0-9.]*' | sed 's/GLIBC_//' | sort -uV | tail -n 1)
-  [ "$(printf '%s\n' "$glibc" "$needed" | sort -V | tail -n 1)" = "$glibc" ] ||
-    die "$name asks for glibc $needed, and provided.al2023 has $glibc: build on a system that is no newer, such as Debian 11"
+  suits_glibc "$file" || die "$name asks for glibc $(needed_glibc "$file"), and provided.al2023 has $glibc"
   # Those of the C library, and the compiler's; OpenSSL and the like must be inside.
   libraries=$(readelf --dynamic --wide "$file" | sed -nE 's/.*\(NEEDED\).*\[(.*)\]/\1/p' |
     grep -vE '^(lib(c|m|dl|rt|pthread|gcc_s)\.so\..*|ld-linux-.*)$' || true)
