@@ -3,6 +3,7 @@
 
 mod admin;
 mod elasticache;
+mod emulator;
 mod graphql;
 mod price_poller;
 mod subscriptions;
