@@ -5,7 +5,10 @@ mod admin;
 mod elasticache;
 mod emulator;
 mod graphql;
+mod iam;
+mod msk;
 mod price_poller;
+mod secrets;
 mod subscriptions;
 
 use std::collections::BTreeMap;
