@@ -95,6 +95,13 @@ async fn store(vars: &Vars) -> Result<Arc<dyn Store>, StartError> {
             let connections = if vars.on_lambda() { 4 } else { 16 };
             postgres(vars, &url, connections)
         }
+        #[cfg(feature = "dynamodb")]
+        Database::DynamoDb(table) => {
+            let clock = Arc::new(crate::platform::clock::SystemClock);
+            Ok(Arc::new(crate::store::dynamodb::DynamoDbStore::new(&table, clock)))
+        }
+        #[cfg(not(feature = "dynamodb"))]
+        Database::DynamoDb(_) => Err(not_built("DATABASE_URL", "DynamoDB").into()),
         #[cfg(not(feature = "sqlite"))]
         Database::Sqlite(_) => Err(not_built("DATABASE_URL", "SQLite").into()),
         #[cfg(not(feature = "postgres"))]

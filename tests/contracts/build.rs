@@ -1,5 +1,6 @@
 //! What the promises are told with: streams, events, appends.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta};
@@ -7,7 +8,7 @@ use mcp_core::domain::projection::Changes;
 use mcp_core::domain::{Metadata, NewEvent, RecordedEvent, StreamId};
 use mcp_core::platform::clock::Timestamp;
 use mcp_core::platform::ids::new_id;
-use mcp_core::store::{Append, Appended, Cursor, Expected, IdempotencyKey, Store, StoreError, StreamAppend};
+use mcp_core::store::{Append, Appended, Cursor, Expected, IdempotencyKey, ReadOrder, Store, StoreError, StreamAppend};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -99,7 +100,7 @@ pub(crate) fn assert_conflict(result: &Result<Appended, StoreError>, on: &Stream
     }
 }
 
-/// Follows the log from `cursor` until `count` events were seen, and one empty page after them. What other
+/// Reads on from `cursor` until `count` events were seen, and one empty page after them. What other
 /// transactions on the server hold back comes later, so it waits.
 pub(crate) async fn tail(fixture: &Fixture, cursor: &mut Option<Cursor>, count: usize) -> Vec<RecordedEvent> {
     let started = Instant::now();
@@ -114,5 +115,36 @@ pub(crate) async fn tail(fixture: &Fixture, cursor: &mut Option<Cursor>, count: 
         }
         assert!(started.elapsed() < fixture.patience, "{} of {count} events came", seen.len());
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Events in the order that the store promises: all in one, or in each stream alone, where the streams' order is ours.
+pub(crate) fn as_promised(store: &dyn Store, mut events: Vec<RecordedEvent>) -> Vec<RecordedEvent> {
+    if store.order() == ReadOrder::PerStream {
+        events.sort_by_key(|event| event.stream.aggregate_id);
+    }
+    events
+}
+
+/// A reader of everything that goes on as events are appended. Where a pass ends, it begins another and leaves out what it
+/// has seen before.
+#[derive(Default)]
+pub(crate) struct Reader {
+    cursor: Option<Cursor>,
+    seen: HashSet<Uuid>,
+}
+
+impl Reader {
+    /// What is new since it last read, `count` events.
+    pub(crate) async fn read_on(&mut self, fixture: &Fixture, count: usize) -> Vec<RecordedEvent> {
+        if fixture.store.order() == ReadOrder::PerStream {
+            self.cursor = None;
+            let mut events = tail(fixture, &mut self.cursor, self.seen.len() + count).await;
+            let ids: HashSet<_> = events.iter().map(|event| event.id).collect();
+            assert_eq!(ids.len(), events.len(), "none twice in a pass");
+            events.retain(|event| self.seen.insert(event.id));
+            return events;
+        }
+        tail(fixture, &mut self.cursor, count).await
     }
 }

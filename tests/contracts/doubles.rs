@@ -14,7 +14,7 @@ use mcp_core::platform::clock::Timestamp;
 use mcp_core::store::{
     Append, Appended, Backlog, Cursor, EventStore, Expected, Head, HistoryQuery, IdempotencyKey, LaggingStream, Leases,
     Loaded, Maintenance, MemoryQuery, MemoryRow, Outbox, Page, PendingQuery, PricePoint, Projections, Published,
-    ReadModels, Rebuild, Snapshot, Store, StoreError, StreamPosition,
+    ReadModels, ReadOrder, Rebuild, Snapshot, Store, StoreError, StreamPosition,
 };
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
@@ -131,6 +131,10 @@ impl Double {
 }
 
 impl EventStore for Double {
+    fn order(&self) -> ReadOrder {
+        self.real.order()
+    }
+
     fn append<'a>(&'a self, append: &'a Append) -> BoxFuture<'a, Result<Appended, StoreError>> {
         Box::pin(async move {
             let mut append = append.clone();

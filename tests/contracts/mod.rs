@@ -8,6 +8,7 @@ pub(crate) mod cache;
 mod chains;
 pub(crate) mod circuits;
 mod doubles;
+mod dynamodb;
 mod event_store;
 mod fixture;
 mod leases;
@@ -39,6 +40,15 @@ macro_rules! contract {
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {
                     super::$promise($crate::contracts::Fixture::postgres().await).await;
+                }
+            )*
+        }
+
+        mod dynamodb {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $promise() {
+                    super::$promise($crate::contracts::Fixture::dynamodb().await).await;
                 }
             )*
         }

@@ -3,6 +3,7 @@
 
 mod admin;
 mod elasticache;
+mod emulator;
 mod graphql;
 mod iam;
 mod msk;

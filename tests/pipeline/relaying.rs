@@ -172,7 +172,7 @@ async fn a_stream_that_does_not_move_holds_back_no_other() {
         "DELETE FROM events WHERE event_version = 100 AND hex(aggregate_id) = '{:X}'",
         stream("torn").aggregate_id.simple()
     );
-    fixture.database.tamper(&torn, "").await;
+    fixture.database.tamper(&torn, "", |_| {}).await;
     let bus = Arc::new(Refusing { stream: stream("refused").aggregate_id, taken: AtomicUsize::new(0) });
     let relay = Relay {
         store: fixture.store.clone(),

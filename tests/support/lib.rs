@@ -16,6 +16,7 @@
 //! | [`certificates`] | a server's certificate and the authority that it is from |
 //! | [`proxy`] | a bad network between two parties |
 //! | [`lambda`] | a compiled function, invoked through Lambda's runtime API |
+//! | [`emulator`] | the same under AWS's own runtime interface emulator |
 //! | [`websocket_api`] | an API Gateway WebSocket API before such functions |
 //! | [`local`] | the compiled local server |
 //!
@@ -32,6 +33,8 @@ pub mod aws;
 pub mod certificates;
 pub mod chains;
 pub mod coingecko;
+pub mod dynamodb_gateway;
+pub mod emulator;
 pub mod eventually;
 pub mod feed;
 pub mod folder;

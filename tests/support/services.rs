@@ -47,7 +47,7 @@ pub fn topic_prefix() -> String {
     format!("t{}.", Uuid::now_v7().simple())
 }
 
-fn service(variable: &str) -> String {
+pub(crate) fn service(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!(
             "{variable} is not set: run `make test`; or `make services-up`, then `eval \"$(scripts/services.sh env)\"`"

@@ -114,7 +114,7 @@ async fn in_process(vars: &Vars, topics: Topics) -> Result<Option<Events>, Start
     let path = match StoreConfig::from_vars(vars)?.database {
         Database::Sqlite(path) if path == ":memory:" => path,
         Database::Sqlite(path) => format!("{}-bus.db", path.strip_suffix(".db").unwrap_or(&path)),
-        Database::Postgres(_) => ".local/mcp-bus.db".to_owned(),
+        Database::Postgres(_) | Database::DynamoDb(_) => ".local/mcp-bus.db".to_owned(),
     };
     let bus = InProcessBus::open(&path).await.map_err(|error| StartError::Failed(format!("the event log: {error}")))?;
     Ok(Some(Events { bus: Arc::new(bus), topics }))

@@ -17,7 +17,7 @@ use crate::platform::clock::Timestamp;
 use crate::store::{
     Append, Appended, Backlog, Cursor, EventStore, Expected, Head, HistoryQuery, IdempotencyKey, LaggingStream, Leases,
     Loaded, Maintenance, MemoryQuery, MemoryRow, Outbox, Page, PendingQuery, PricePoint, Projections, Published,
-    ReadModels, Rebuild, Snapshot, StoreError, StreamPosition,
+    ReadModels, ReadOrder, Rebuild, Snapshot, StoreError, StreamPosition,
 };
 
 #[derive(Default)]
@@ -87,6 +87,10 @@ impl FakeStore {
 }
 
 impl EventStore for FakeStore {
+    fn order(&self) -> ReadOrder {
+        ReadOrder::Global
+    }
+
     fn append<'a>(&'a self, append: &'a Append) -> BoxFuture<'a, Result<Appended, StoreError>> {
         ready(self.append_now(append)).boxed()
     }

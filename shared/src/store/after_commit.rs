@@ -5,7 +5,8 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 
 use super::{
-    Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, Snapshot, StoreError, StreamPosition,
+    Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, ReadOrder, Snapshot, StoreError,
+    StreamPosition,
 };
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
@@ -31,6 +32,10 @@ impl AfterCommit {
 }
 
 impl EventStore for AfterCommit {
+    fn order(&self) -> ReadOrder {
+        self.store.order()
+    }
+
     fn append<'a>(&'a self, append: &'a Append) -> BoxFuture<'a, Result<Appended, StoreError>> {
         Box::pin(async move {
             let appended = self.store.append(append).await?;

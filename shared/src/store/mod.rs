@@ -45,6 +45,9 @@ pub const IDEMPOTENCY_WINDOW: Duration = Duration::from_secs(24 * 3600);
 /// Not guaranteed: that a failed append changed nothing. After [`StoreError::Unavailable`] it may or may not have
 /// been committed; the expected version or an idempotency key makes a repetition safe.
 pub trait EventStore: Send + Sync {
+    /// In which order [`read_all`](Self::read_all) shows the events of all streams.
+    fn order(&self) -> ReadOrder;
+
     /// Appends to one or more streams, all or nothing. Under an idempotency key seen in the last
     /// [`IDEMPOTENCY_WINDOW`], nothing is appended and the first result is returned, even where the expected version
     /// is by now stale.
@@ -71,9 +74,11 @@ pub trait EventStore: Send + Sync {
         snapshot: &'a Snapshot,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Up to `limit` events of all streams after `cursor`, from the beginning if `None`. A reader that keeps calling
-    /// with the returned cursor sees every event exactly once, in one order that agrees with each stream's, even
-    /// while transactions commit out of order: what could still be overtaken is not shown yet.
+    /// Up to `limit` events of all streams after `cursor`, from the beginning if `None`; fewer only at the end. A reader
+    /// that keeps calling with the returned cursor sees each event at most once, those of a stream in their order, and
+    /// misses none that was committed before it began. What [`order`](Self::order) adds: in [`ReadOrder::Global`], it
+    /// misses none that is committed later, either, even while transactions commit out of order, as what could still be
+    /// overtaken is not shown yet; in [`ReadOrder::PerStream`] its pass ends.
     fn read_all<'a>(&'a self, cursor: Option<&'a Cursor>, limit: u32) -> BoxFuture<'a, Result<Page, StoreError>>;
 
     /// For each position the events after it, in order, at most `per_stream` of each stream; in one round trip.
@@ -88,6 +93,16 @@ pub trait EventStore: Send + Sync {
 
     /// A stream's head; `None` for an unknown stream.
     fn head<'a>(&'a self, stream: &'a StreamId) -> BoxFuture<'a, Result<Option<Head>, StoreError>>;
+}
+
+/// What a store promises to a reader of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadOrder {
+    /// One order of all events, the same for every reader, which goes on as long as events are appended.
+    Global,
+    /// The order of each stream, and no other. What is appended during a pass may be in it; what is appended after it is
+    /// seen by the next pass alone.
+    PerStream,
 }
 
 /// Time-limited claims of a name, for work that only one process at a time should do.
@@ -283,6 +298,14 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
+}
+
+/// `work`, or [`StoreError::Unavailable`] when the deadline passes.
+#[cfg(any(feature = "dynamodb", feature = "postgres"))]
+async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    tokio::time::timeout(deadline, work)
+        .await
+        .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {} s", deadline.as_secs()))))
 }
 
 /// Everything that one database offers.

@@ -1,11 +1,13 @@
 //! The same request again gives the first answer again.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use mcp_core::store::Expected::{Any, Exact};
 use mcp_core::store::StoreError;
 
 use crate::contracts::build::{
     a_stream, assert_conflict, events, idempotency_key, ids, keyed, part, to, together, versions,
 };
+use crate::contracts::fixture::Item;
 use crate::contracts::{Fixture, contract};
 
 contract!(
@@ -84,7 +86,12 @@ async fn a_key_is_forgotten_after_a_day(fixture: Fixture) {
     let age = async |hours: u32| {
         let sqlite = format!("UPDATE idempotency_keys SET created_at = created_at - {hours} * 3600000000");
         let postgres = format!("UPDATE idempotency_keys SET created_at = created_at - interval '{hours} hours'");
-        fixture.database.tamper(&sqlite, &postgres).await;
+        let item = |item: &mut Item| {
+            if let Some(AttributeValue::N(created)) = item.get_mut("c") {
+                *created = (created.parse::<i64>().unwrap() - i64::from(hours) * 3_600_000_000).to_string();
+            }
+        };
+        fixture.database.tamper(&sqlite, &postgres, item).await;
     };
     store.append(&keyed(to(&stream, Any, 1), "k", "f")).await.unwrap();
     age(23).await;
@@ -97,7 +104,7 @@ async fn a_key_is_forgotten_after_a_day(fixture: Fixture) {
     assert_eq!((again.replayed, ids(&again.events)), (true, ids(&second.events)));
 }
 
-/// A row that was still there would be refused the change.
+/// A row that was still there would be refused the change. DynamoDB deletes them itself, by the time that each has.
 async fn forgotten_keys_are_swept_by_those_that_follow(fixture: Fixture) {
     let (store, stream) = (fixture.store.as_ref(), a_stream());
     for key in ["old-1", "old-2", "old-3"] {
@@ -105,12 +112,14 @@ async fn forgotten_keys_are_swept_by_those_that_follow(fixture: Fixture) {
     }
     let sqlite = "UPDATE idempotency_keys SET created_at = created_at - 25 * 3600000000";
     let postgres = "UPDATE idempotency_keys SET created_at = created_at - interval '25 hours'";
-    fixture.database.tamper(sqlite, postgres).await;
+    let is_kept = |item: &Item| item.get("pk").is_some_and(|pk| pk.as_s().is_ok_and(|pk| pk.starts_with("K#")));
+    let timed = |item: &mut Item| assert!(!is_kept(item) || item.contains_key("expires"));
+    fixture.database.tamper(sqlite, postgres, timed).await;
     for key in ["new-1", "new-2"] {
         store.append(&keyed(to(&stream, Any, 1), key, "f")).await.unwrap();
     }
     let refused = "UPDATE idempotency_keys SET fingerprint = NULL WHERE key LIKE 'old-%'";
-    fixture.database.tamper(refused, refused).await;
+    fixture.database.tamper(refused, refused, |_| {}).await;
     assert!(store.append(&keyed(to(&stream, Any, 1), "new-1", "f")).await.unwrap().replayed);
 }
 

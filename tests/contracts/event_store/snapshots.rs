@@ -62,7 +62,7 @@ async fn a_snapshot_that_is_no_json_is_ignored() {
     let (store, stream) = (fixture.store.as_ref(), a_stream());
     given(store, &stream, 3).await;
     store.save_snapshot(&stream, &snapshot(2, 1)).await.unwrap();
-    fixture.database.tamper("UPDATE snapshots SET state = '{\"cut'", "").await;
+    fixture.database.tamper("UPDATE snapshots SET state = '{\"cut'", "", |_| {}).await;
     let loaded = store.load(&stream, Some(1)).await.unwrap();
     assert_eq!((loaded.snapshot, loaded.events.len()), (None, 3));
 }

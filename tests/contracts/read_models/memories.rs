@@ -114,7 +114,7 @@ async fn a_deleted_memory_is_gone_with_its_text(fixture: Fixture) {
     // The tombstone holds no text: a row that still had it would now be refused.
     let no_text = "WHERE deleted AND (content <> '' OR search_text <> '')";
     let fail_if_any = format!("UPDATE memories SET owner = NULL {no_text}");
-    fixture.database.tamper(&fail_if_any, &fail_if_any).await;
+    fixture.database.tamper(&fail_if_any, &fail_if_any, |_| {}).await;
 }
 
 async fn a_memory_can_be_deleted_in_the_append_that_adds_it(fixture: Fixture) {

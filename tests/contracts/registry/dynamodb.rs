@@ -4,12 +4,9 @@ mod lost;
 mod meter;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{Config, Credentials, Intercept};
+use aws_sdk_dynamodb::config::{Config, Intercept};
 use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType};
 use mcp_core::platform::clock::ManualClock;
 use mcp_core::push::dynamodb::DynamoDbRegistry;
@@ -19,6 +16,7 @@ use uuid::Uuid;
 use super::Fixture;
 use super::build::{a_connection, ada, claimed, live, named, open, pages_of, told, waiting};
 use crate::contracts::build::at;
+use crate::contracts::fixture::dynamodb_config;
 
 pub(super) use self::meter::{Meter, Reading};
 
@@ -30,13 +28,7 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) async fn fresh() -> Self {
-        let config = Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
-            .endpoint_url(support::services::dynamodb_url())
-            .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(10)))
-            .build();
+        let config = dynamodb_config();
         let table = Self { name: format!("test-{}", Uuid::now_v7().simple()), config };
         let attribute = |name: &str| {
             let attribute = AttributeDefinition::builder().attribute_name(name);

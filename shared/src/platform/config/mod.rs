@@ -163,6 +163,11 @@ fn base_url(vars: &Vars, name: &'static str, default: &'static str) -> Result<Ur
         .ok_or_else(|| ConfigError::expected(name, "an http:// or https:// URL"))
 }
 
+/// Whether a table of DynamoDB may be called that.
+fn is_table(name: &str) -> bool {
+    (3..=255).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
+}
+
 /// A line of `--help`.
 #[derive(Debug, Clone, Copy)]
 pub struct Variable {

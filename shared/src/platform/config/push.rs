@@ -2,7 +2,7 @@
 
 use reqwest::Url;
 
-use super::{ConfigError, Variable, Vars, base_url};
+use super::{ConfigError, Variable, Vars, base_url, is_table};
 
 pub(super) const VARIABLES: &[Variable] = &[
     Variable {
@@ -40,10 +40,6 @@ impl PushConfig {
             endpoint: base_url(vars, "WEBSOCKET_API_ENDPOINT", "")?,
         })
     }
-}
-
-fn is_table(name: &str) -> bool {
-    (3..=255).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte))
 }
 
 #[cfg(test)]

@@ -2,11 +2,11 @@
 
 use crate::platform::secret::Secret;
 
-use super::{ConfigError, Variable, Vars};
+use super::{ConfigError, Variable, Vars, is_table};
 
 pub(super) const VARIABLES: &[Variable] = &[Variable {
     name: "DATABASE_URL",
-    meaning: "where events live: sqlite:PATH or postgres://...",
+    meaning: "where events live: sqlite:PATH, postgres://... or dynamodb:TABLE",
     default: "sqlite:.local/mcp.db",
 }];
 
@@ -17,6 +17,8 @@ pub enum Database {
     Sqlite(String),
     /// A server; the URL may carry a password.
     Postgres(Secret),
+    /// A table of DynamoDB.
+    DynamoDb(String),
 }
 
 impl Database {
@@ -25,6 +27,7 @@ impl Database {
         match self {
             Self::Sqlite(path) => format!("SQLite, {path}"),
             Self::Postgres(_) => "Postgres".to_owned(),
+            Self::DynamoDb(table) => format!("DynamoDB, {table}"),
         }
     }
 }
@@ -42,7 +45,7 @@ impl StoreConfig {
     /// # Errors
     /// [`ConfigError`] without the URL's value, which may carry a password.
     pub fn from_vars(vars: &Vars) -> Result<Self, ConfigError> {
-        const EXPECTED: &str = "sqlite:PATH or postgres://USER@HOST:PORT/DATABASE";
+        const EXPECTED: &str = "sqlite:PATH, postgres://USER@HOST:PORT/DATABASE or dynamodb:TABLE";
         let Some(url) = vars.get("DATABASE_URL") else {
             return if vars.on_lambda() {
                 Err(ConfigError::expected("DATABASE_URL", EXPECTED))
@@ -54,6 +57,8 @@ impl StoreConfig {
             Database::Sqlite(path.trim_start_matches("//").to_owned())
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
             Database::Postgres(Secret::new(url))
+        } else if let Some(table) = url.strip_prefix("dynamodb:").filter(|name| is_table(name)) {
+            Database::DynamoDb(table.to_owned())
         } else {
             return Err(ConfigError::expected("DATABASE_URL", EXPECTED));
         };

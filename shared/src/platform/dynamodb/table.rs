@@ -10,11 +10,12 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkErro
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, DeleteRequest, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem,
-    WriteRequest,
+    CancellationReason, DeleteRequest, KeysAndAttributes, PutRequest, ReturnValue, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, WriteRequest,
 };
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -30,6 +31,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// The most writes of one call.
 const BATCH: usize = 25;
+/// The most items that one call reads by their keys.
+const KEYS: usize = 100;
 
 /// The table and its client.
 pub(crate) struct Table {
@@ -85,13 +88,49 @@ impl Table {
     pub(crate) async fn all(&self, query: QueryFluentBuilder) -> Result<Vec<Item>, TableError> {
         let (mut items, mut from) = (Vec::new(), None);
         loop {
-            let page = Box::pin(query.clone().set_exclusive_start_key(from).send()).await.map_err(failure)?;
-            items.extend(page.items.unwrap_or_default());
-            from = page.last_evaluated_key;
+            let (page, next) = self.page(query.clone(), from).await?;
+            items.extend(page);
+            from = next;
             if from.is_none() {
                 return Ok(items);
             }
         }
+    }
+
+    /// A page of what a query finds, from there on, and from where the next one is.
+    pub(crate) async fn page(
+        &self,
+        query: QueryFluentBuilder,
+        from: Option<Item>,
+    ) -> Result<(Vec<Item>, Option<Item>), TableError> {
+        let page = Box::pin(query.set_exclusive_start_key(from).send()).await.map_err(failure)?;
+        Ok((page.items.unwrap_or_default(), page.last_evaluated_key))
+    }
+
+    /// Those items that there are, in no order, as the last write left them.
+    pub(crate) async fn get_all(&self, keys: Vec<Item>) -> Result<Vec<Item>, TableError> {
+        let mut found = Vec::new();
+        for some in keys.chunks(KEYS) {
+            let mut left = some.to_vec();
+            for attempt in 1.. {
+                let asked = KeysAndAttributes::builder().set_keys(Some(left)).consistent_read(true);
+                let get = self.client().await.batch_get_item();
+                let get = get.request_items(&self.name, asked.build().map_err(unbuilt)?);
+                let answer = Box::pin(get.send()).await.map_err(failure)?;
+                found.extend(answer.responses.unwrap_or_default().remove(&self.name).unwrap_or_default());
+                left = answer
+                    .unprocessed_keys
+                    .unwrap_or_default()
+                    .remove(&self.name)
+                    .map(|left| left.keys)
+                    .unwrap_or_default();
+                if left.is_empty() {
+                    break;
+                }
+                pause(attempt).await?;
+            }
+        }
+        Ok(found)
     }
 
     /// Begins an update, to be given to [`write`](Self::write).
@@ -138,25 +177,16 @@ impl Table {
         .await
     }
 
-    /// Makes all of these writes or none. Under one token: an attempt whose answer was lost is not made a second time.
-    pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted, TableError> {
+    /// All of these writes, to be made or none. Under one token: an attempt whose answer was lost is not made a second time.
+    pub(crate) async fn transaction(&self, writes: Vec<TransactWriteItem>) -> TransactWriteItemsFluentBuilder {
         let transaction = self.client().await.transact_write_items().set_transact_items(Some(writes));
-        let transaction = transaction.client_request_token(Uuid::now_v7().to_string());
-        patiently(|| async {
-            match Box::pin(transaction.clone().send()).await {
-                Ok(_) => Ok(Some(Transacted::Done)),
-                Err(error) => match error.as_service_error() {
-                    Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                        let reasons = cancelled.cancellation_reasons();
-                        let (refused, passes) = (refused(reasons), passes(reasons));
-                        if passes || refused.is_some() { Ok(refused) } else { Err(failure(error)) }
-                    }
-                    Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(None),
-                    _ => Err(failure(error)),
-                },
-            }
-        })
-        .await
+        transaction.client_request_token(Uuid::now_v7().to_string())
+    }
+
+    /// Makes all of these writes or none, whoever else is at them.
+    pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted, TableError> {
+        let transaction = self.transaction(writes).await;
+        patiently(|| try_to_commit(&transaction)).await
     }
 
     /// Makes all of these writes, in order as far as one call does not hold them all.
@@ -174,6 +204,24 @@ impl Table {
             }
         }
         Ok(())
+    }
+}
+
+/// Tries to make a transaction. `None`: others are at its items, or it was throttled; it can be tried again as it is.
+pub(crate) async fn try_to_commit(
+    transaction: &TransactWriteItemsFluentBuilder,
+) -> Result<Option<Transacted>, TableError> {
+    match Box::pin(transaction.clone().send()).await {
+        Ok(_) => Ok(Some(Transacted::Done)),
+        Err(error) => match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                let reasons = cancelled.cancellation_reasons();
+                let (refused, passes) = (refused(reasons), passes(reasons));
+                if passes || refused.is_some() { Ok(refused) } else { Err(failure(error)) }
+            }
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(None),
+            _ => Err(failure(error)),
+        },
     }
 }
 
@@ -211,8 +259,13 @@ pub(crate) async fn pause(attempt: u32) -> Result<(), TableError> {
     if attempt >= ATTEMPTS {
         return Err(busy());
     }
-    tokio::time::sleep(jitter(LONGEST_PAUSE.min(FIRST_PAUSE * (1 << attempt.min(8))))).await;
+    wait(attempt).await;
     Ok(())
+}
+
+/// Waits before the next attempt, however many there were.
+pub(crate) async fn wait(attempt: u32) {
+    tokio::time::sleep(jitter(LONGEST_PAUSE.min(FIRST_PAUSE * (1 << attempt.min(8))))).await;
 }
 
 fn busy() -> TableError {
@@ -272,16 +325,16 @@ where
     if passes { TableError::Unavailable(message) } else { TableError::Failed(message) }
 }
 
-/// A call is short, and somebody waits: it is tried three times, soon.
+/// A call is short, and somebody waits: what is throttled, or fails, is tried again soon, with jitter, and not for long.
 async fn client() -> Client {
     let retries = RetryConfig::standard()
-        .with_max_attempts(3)
+        .with_max_attempts(8)
         .with_initial_backoff(Duration::from_millis(50))
         .with_max_backoff(Duration::from_millis(500));
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(1))
-        .operation_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(4))
         .build();
     let config = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries).timeout_config(timeouts);
     Client::new(&config.load().await)

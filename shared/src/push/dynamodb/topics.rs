@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use moka::sync::Cache;
 use uuid::Uuid;
@@ -12,9 +11,7 @@ use uuid::Uuid;
 use super::DynamoDbRegistry;
 use super::items::{Places, head_key, listener_partition, read_listener, spread};
 use crate::platform::clock::{Timestamp, after, delta};
-use crate::platform::dynamodb::{
-    Item, Written, failure, is_over, key, number, pause, read_number, read_text, seconds, unbuilt,
-};
+use crate::platform::dynamodb::{Item, Written, is_over, key, number, read_number, read_text, seconds};
 use crate::push::{Begun, Listeners, RegistryError, Slot};
 
 /// How many rows a page of listeners has: some 160 KB.
@@ -85,24 +82,9 @@ impl DynamoDbRegistry {
 
     async fn read_heads(&self, topics: &[Uuid]) -> Result<Vec<(Uuid, Item)>, RegistryError> {
         let mut found = Vec::new();
-        let mut keys: Vec<Item> = topics.iter().map(|topic| head_key(*topic)).collect();
-        for attempt in 1.. {
-            if keys.is_empty() {
-                break;
-            }
-            if attempt > 1 {
-                pause(attempt).await?;
-            }
-            let asked = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
-            let get = self.table.client().await.batch_get_item();
-            let get = get.request_items(&self.table.name, asked.build().map_err(unbuilt)?);
-            let answer = Box::pin(get.send()).await.map_err(failure)?;
-            for item in answer.responses.unwrap_or_default().remove(&self.table.name).unwrap_or_default() {
-                let topic = read_text(&item, "pk").and_then(|pk| Uuid::parse_str(pk.strip_prefix("H#")?).ok());
-                found.extend(topic.map(|topic| (topic, item)));
-            }
-            let left = answer.unprocessed_keys.unwrap_or_default().remove(&self.table.name);
-            keys = left.map(|left| left.keys).unwrap_or_default();
+        for item in self.table.get_all(topics.iter().map(|topic| head_key(*topic)).collect()).await? {
+            let topic = read_text(&item, "pk").and_then(|pk| Uuid::parse_str(pk.strip_prefix("H#")?).ok());
+            found.extend(topic.map(|topic| (topic, item)));
         }
         Ok(found)
     }
@@ -177,11 +159,10 @@ impl DynamoDbRegistry {
         let now = self.clock.now();
         let partition = listener_partition(topic, shard);
         let query = self.table.query(&partition).await.limit(PAGE);
-        let page = query.set_exclusive_start_key(from.map(|from| key(&partition, from)));
-        let page = Box::pin(page.send()).await.map_err(failure)?;
-        let rows = page.items().iter().filter(|row| !is_over(row, now));
+        let (items, last) = self.table.page(query, from.map(|from| key(&partition, from))).await?;
+        let rows = items.iter().filter(|row| !is_over(row, now));
         let listeners = rows.filter_map(read_listener).map(Arc::new).collect();
-        let next = page.last_evaluated_key().and_then(|last| read_text(last, "sk")).map(str::to_owned);
+        let next = last.as_ref().and_then(|last| read_text(last, "sk")).map(str::to_owned);
         Ok(Listeners { listeners, next })
     }
 }

@@ -13,7 +13,6 @@ mod read;
 mod read_models;
 mod rows;
 
-use std::future::Future;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use sqlx::postgres::PgConnectOptions;
 use self::error::failure;
 use self::pool::Pool;
 use super::migrations::{self, File};
-use super::{Maintenance, StoreError};
+use super::{Maintenance, StoreError, within};
 use crate::platform::BoxFuture;
 use crate::platform::secret::Secret;
 
@@ -66,13 +65,6 @@ impl PostgresStore {
 fn options(url: &Secret) -> Result<PgConnectOptions, StoreError> {
     let invalid = |_| StoreError::Invalid("the database URL is not one of Postgres".to_owned());
     PgConnectOptions::from_str(url.expose()).map_err(invalid)
-}
-
-/// `work`, or [`StoreError::Unavailable`] when the deadline passes. Its connection is closed then.
-async fn within<T>(deadline: Duration, work: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    tokio::time::timeout(deadline, work)
-        .await
-        .unwrap_or_else(|_| Err(StoreError::Unavailable(format!("no answer within {} s", deadline.as_secs()))))
 }
 
 impl Maintenance for PostgresStore {

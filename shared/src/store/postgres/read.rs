@@ -11,7 +11,8 @@ use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
 use crate::store::{
-    Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, Snapshot, StoreError, StreamPosition,
+    Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, ReadOrder, Snapshot, StoreError,
+    StreamPosition,
 };
 
 /// The snapshot, if any, as a first row without an event's type, then the events after it.
@@ -59,6 +60,10 @@ const LAST_EVENTS: &str = concat!(
 );
 
 impl EventStore for PostgresStore {
+    fn order(&self) -> ReadOrder {
+        ReadOrder::Global
+    }
+
     fn append<'a>(&'a self, append: &'a Append) -> BoxFuture<'a, Result<Appended, StoreError>> {
         Box::pin(self.append_events(append))
     }

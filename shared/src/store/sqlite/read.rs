@@ -10,7 +10,8 @@ use super::rows::{event, event_columns, json, time};
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::store::{
-    Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, Snapshot, StoreError, StreamPosition,
+    Append, Appended, Cursor, EventStore, Head, IdempotencyKey, Loaded, Page, ReadOrder, Snapshot, StoreError,
+    StreamPosition,
 };
 
 /// The snapshot, if any, as a first row without an event's id, then the events after it. Text that is no JSON is no
@@ -45,6 +46,10 @@ const LAST_EVENT: &str =
     concat!("SELECT ", event_columns!(), " FROM events WHERE aggregate_id = ?1 ORDER BY event_version DESC LIMIT 1");
 
 impl EventStore for SqliteStore {
+    fn order(&self) -> ReadOrder {
+        ReadOrder::Global
+    }
+
     fn append<'a>(&'a self, append: &'a Append) -> BoxFuture<'a, Result<Appended, StoreError>> {
         Box::pin(self.append_events(append))
     }
