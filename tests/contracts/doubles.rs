@@ -14,7 +14,7 @@ use mcp_core::platform::clock::Timestamp;
 use mcp_core::store::{
     Append, Appended, Backlog, Cursor, EventStore, Expected, Head, HistoryQuery, IdempotencyKey, LaggingStream, Leases,
     Loaded, Maintenance, MemoryQuery, MemoryRow, Outbox, Page, PendingQuery, PricePoint, Projections, Published,
-    ReadModels, ReadOrder, Rebuild, Snapshot, Store, StoreError, StreamPosition,
+    ReadModels, ReadOrder, Rebuild, Snapshot, Store, StoreError, StreamPosition, Swept,
 };
 use sqlx::{Connection, PgConnection, Row};
 use uuid::Uuid;
@@ -291,7 +291,7 @@ impl Projections for Double {
         self.real.finish_rebuild(rebuild)
     }
 
-    fn sweep_generations(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+    fn sweep_generations(&self, limit: u32) -> BoxFuture<'_, Result<Swept, StoreError>> {
         self.real.sweep_generations(limit)
     }
 }

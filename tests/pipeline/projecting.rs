@@ -120,9 +120,14 @@ fn in_any_order_and_number_postgres_ends_as_a_clean_run() {
     in_any_order(8, Fixture::postgres);
 }
 
+#[test]
+fn in_any_order_and_number_dynamodb_ends_as_a_clean_run() {
+    in_any_order(8, Fixture::dynamodb);
+}
+
 #[tokio::test]
 async fn a_long_hole_is_filled_from_the_store() {
-    for fixture in [Fixture::sqlite().await, Fixture::postgres().await] {
+    for fixture in [Fixture::sqlite().await, Fixture::postgres().await, Fixture::dynamodb().await] {
         let stream = StreamId::of("emotion", "ada");
         let events = append(fixture.store.as_ref(), &stream, emotion_events(0..5000)).await;
         let outcomes = project(&fixture.store, &events[4999..]).await;
@@ -158,15 +163,21 @@ async fn an_event_that_the_store_does_not_have_is_poison_where_it_would_leave_a_
     assert_eq!(projected[&stream.aggregate_id], 1, "what the store has of it is projected");
 }
 
-/// Postgres cannot hold a NUL character in a text. One such event among many is found, and only it.
+/// Postgres cannot hold a NUL character in a text, and DynamoDB no text of more than 400 KB. One such event among many is
+/// found, and only it.
 #[tokio::test]
 async fn a_value_that_the_store_cannot_take_is_found_among_many() {
-    let (fixture, elsewhere) = (Fixture::postgres().await, Fixture::sqlite().await);
+    unstorable_is_found(Fixture::postgres().await, "a\0b".to_owned()).await;
+    unstorable_is_found(Fixture::dynamodb().await, "x".repeat(410_000)).await;
+}
+
+async fn unstorable_is_found(fixture: Fixture, content: String) {
+    let elsewhere = Fixture::sqlite().await;
     let mut events = append(fixture.store.as_ref(), &StreamId::of("emotion", "ada"), emotion_events(0..40)).await;
     let id = Uuid::now_v7();
-    let nul = MemoryEvent::Added(MemoryAdded { memory_id: id, content: "a\0b".to_owned() });
+    let unstorable = MemoryEvent::Added(MemoryAdded { memory_id: id, content });
     let strange = StreamId::of("memory", "bob");
-    events.extend(append(elsewhere.store.as_ref(), &strange, vec![NewEvent::from_domain(&nul).unwrap()]).await);
+    events.extend(append(elsewhere.store.as_ref(), &strange, vec![NewEvent::from_domain(&unstorable).unwrap()]).await);
     events.rotate_right(17);
     let outcomes = project(&fixture.store, &events).await;
     for (event, outcome) in events.iter().zip(&outcomes) {

@@ -17,7 +17,7 @@ use crate::platform::clock::Timestamp;
 use crate::store::{
     Append, Appended, Backlog, Cursor, EventStore, Expected, Head, HistoryQuery, IdempotencyKey, LaggingStream, Leases,
     Loaded, Maintenance, MemoryQuery, MemoryRow, Outbox, Page, PendingQuery, PricePoint, Projections, Published,
-    ReadModels, ReadOrder, Rebuild, Snapshot, StoreError, StreamPosition,
+    ReadModels, ReadOrder, Rebuild, Snapshot, StoreError, StreamPosition, Swept,
 };
 
 #[derive(Default)]
@@ -278,7 +278,7 @@ impl Projections for FakeStore {
         not_here()
     }
 
-    fn sweep_generations(&self, _: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+    fn sweep_generations(&self, _: u32) -> BoxFuture<'_, Result<Swept, StoreError>> {
         not_here()
     }
 }

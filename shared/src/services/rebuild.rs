@@ -36,8 +36,8 @@ pub struct Rebuilder {
 pub struct RebuildProgress {
     /// Events that were read.
     pub done: u64,
-    /// Events that there were at the beginning.
-    pub total: u64,
+    /// Events that there were at the beginning, where that is known.
+    pub total: Option<u64>,
     /// Whether the rebuilt read models are live, and the old ones gone.
     pub finished: bool,
 }
@@ -117,14 +117,14 @@ impl Rebuilder {
         if let Err(error) = self.sweep(deadline).await {
             tracing::warn!(%error, "the old read models are left for the next rebuild to delete");
         }
-        let progress = RebuildProgress { done: rebuild.done, total: rebuild.done, finished: true };
+        let progress = RebuildProgress { done: rebuild.done, total: Some(rebuild.done), finished: true };
         tell(progress);
         Ok(progress)
     }
 
     /// Deletes what is neither live nor being rebuilt. What time does not allow, the next rebuild does.
     async fn sweep(&self, deadline: Timestamp) -> Result<(), Error> {
-        while self.fits(deadline) && self.store.sweep_generations(SWEEP).await? > 0 {}
+        while self.fits(deadline) && !self.store.sweep_generations(SWEEP).await?.over {}
         Ok(())
     }
 }

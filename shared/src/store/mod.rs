@@ -27,7 +27,7 @@ use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
 
 pub use outbox::{Backlog, LaggingStream, Outbox, Published};
-pub use projections::{Projections, Rebuild};
+pub use projections::{Projections, Rebuild, Swept};
 pub use read_models::{HistoryQuery, MemoryQuery, MemoryRow, PendingQuery, PricePoint, ReadModels};
 pub use repository::Repository;
 

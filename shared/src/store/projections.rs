@@ -17,8 +17,12 @@ pub trait Projections: Send + Sync {
     /// left out.
     fn projected_versions<'a>(&'a self, streams: &'a [Uuid]) -> BoxFuture<'a, Result<HashMap<Uuid, i32>, StoreError>>;
 
-    /// Writes `changes` to the live generation, and to the shadow where a rebuild is on. All or nothing, one statement
-    /// a table. A row is written only over an older one, so a repetition, or a late event, changes nothing newer.
+    /// Writes `changes` to the live generation, and to the shadow where a rebuild is on. A row is written only over an
+    /// older one, so a repetition, or a late event, changes nothing newer.
+    ///
+    /// All or nothing on SQL, one statement a table. Elsewhere row by row, in no order, and how far the streams are
+    /// projected when all rows are there: where this ends half-way, some rows are newer than that says, and the
+    /// repetition, which the caller owes, writes the others.
     ///
     /// # Errors
     /// One that is not transient is of the data: what cannot be written today cannot be written tomorrow.
@@ -27,9 +31,9 @@ pub trait Projections: Send + Sync {
     /// Begins a rebuild, or gives the one that is on.
     fn begin_rebuild(&self) -> BoxFuture<'_, Result<Rebuild, StoreError>>;
 
-    /// Writes `changes` to the shadow alone, and notes in the same transaction that the rebuild has come to `cursor`,
-    /// by `events` events more. `false`, and nothing is written, where the rebuild is not at `rebuild.cursor` (another
-    /// process goes on with it) or is over.
+    /// Writes `changes` to the shadow alone, and then notes (on SQL in the same transaction) that the rebuild has come to
+    /// `cursor`, by `events` events more. `false` where the rebuild is not at `rebuild.cursor` (another process goes on
+    /// with it) or is over: nothing is written then, or, where that became so meanwhile, rows as the other writes them.
     fn rebuild_step<'a>(
         &'a self,
         rebuild: &'a Rebuild,
@@ -45,8 +49,18 @@ pub trait Projections: Send + Sync {
     /// Makes the shadow the live generation. `false` where the rebuild is over already.
     fn finish_rebuild<'a>(&'a self, rebuild: &'a Rebuild) -> BoxFuture<'a, Result<bool, StoreError>>;
 
-    /// Deletes up to `limit` rows a table of generations before the live one; how many.
-    fn sweep_generations(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>>;
+    /// Deletes rows of generations before the live one, up to `limit` a table. To be called until it is over: a call that
+    /// found none may have looked through a part only.
+    fn sweep_generations(&self, limit: u32) -> BoxFuture<'_, Result<Swept, StoreError>>;
+}
+
+/// What a sweep did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// How many rows it deleted.
+    pub rows: u64,
+    /// Whether none is left.
+    pub over: bool,
 }
 
 /// A rebuild that is on.
@@ -58,6 +72,6 @@ pub struct Rebuild {
     pub cursor: Option<Cursor>,
     /// How many events it has read.
     pub done: u64,
-    /// How many events there were when it began, or a few more.
-    pub total: u64,
+    /// How many events there were when it began, or a few more. `None` where to count them is to read them all.
+    pub total: Option<u64>,
 }

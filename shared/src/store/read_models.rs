@@ -111,26 +111,26 @@ macro_rules! transaction_columns {
 pub(super) use transaction_columns;
 
 /// The number of a block, or a nonce, as a database takes it. One that does not fit is no chain's: it is left out.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "dynamodb", feature = "postgres", feature = "sqlite"))]
 pub(super) fn signed(number: Option<u64>) -> Option<i64> {
     number.and_then(|number| i64::try_from(number).ok())
 }
 
 /// And back.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "dynamodb", feature = "postgres", feature = "sqlite"))]
 pub(super) fn unsigned(number: Option<i64>) -> Option<u64> {
     number.and_then(|number| u64::try_from(number).ok())
 }
 
 /// The form in which text is searched: every database compares it byte by byte.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "dynamodb", feature = "postgres", feature = "sqlite"))]
 pub(super) fn search_text(text: &str) -> String {
     text.to_lowercase()
 }
 
 /// The words of a search, in the form in which they are searched. `None` where nothing can be found: no text holds a
 /// NUL character, and Postgres would not even take it as a word.
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "dynamodb", feature = "postgres", feature = "sqlite"))]
 pub(super) fn search_words(words: &[String]) -> Option<Vec<String>> {
     words.iter().map(|word| (!word.contains('\0')).then(|| search_text(word))).collect()
 }

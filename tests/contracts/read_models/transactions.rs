@@ -1,7 +1,7 @@
 //! Transactions that were handed in here.
 
 use mcp_core::domain::chain::{Block, ChainId};
-use mcp_core::domain::projection::TransactionChange;
+use mcp_core::domain::projection::{Changes, TransactionChange};
 use mcp_core::domain::transaction::{Submission, TransactionAggregate, TransactionEvent, TransactionState};
 use mcp_core::domain::{Aggregate, NewEvent, RecordedEvent, StreamId};
 use mcp_core::platform::clock::Timestamp;
@@ -10,6 +10,7 @@ use mcp_core::store::{Append, PendingQuery, Store};
 use uuid::Uuid;
 
 use crate::contracts::build::{at, changes, metadata, part, together};
+use crate::contracts::projections::swept;
 use crate::contracts::{Fixture, contract};
 
 contract!(
@@ -19,6 +20,7 @@ contract!(
     a_number_that_no_chain_has_is_left_out,
     only_what_is_not_settled_is_pending,
     pending_ones_come_in_pages_those_first_that_were_heard_of_longest_ago,
+    many_pending_ones_are_all_seen_once,
     a_rebuild_brings_transactions_back_and_the_old_ones_are_swept,
 );
 
@@ -166,6 +168,34 @@ pub(crate) async fn pending_ones_come_in_pages_those_first_that_were_heard_of_lo
     assert_eq!((seen.len(), seen[0].0.as_str(), seen[4].0.as_str()), (5, "0x2", "0x1"));
 }
 
+/// Every third is settled, and many were heard of at the same time.
+async fn many_pending_ones_are_all_seen_once(fixture: Fixture) {
+    let store = fixture.store.as_ref();
+    let mut all = Changes::default();
+    for n in 0..300 {
+        let submission = submission(&format!("0x{n}"));
+        let state = if n % 3 == 0 { TransactionState::Confirmed } else { TransactionState::Submitted };
+        let id = stream_of(&submission.hash).aggregate_id;
+        let (block, reason, updated_at) = (None, None, at((n * 7) % 10));
+        let change = TransactionChange { version: 1, submission, state, block, reason, updated_at };
+        all.transactions.insert(id, change);
+        all.streams.insert(id, 1);
+    }
+    store.apply_changes(&all).await.unwrap();
+    let mut wanted: Vec<_> =
+        all.transactions.iter().filter(|(_, row)| row.state == TransactionState::Submitted).collect();
+    wanted.sort_by_key(|(id, row)| (row.updated_at, **id));
+    let (mut query, mut seen) = (PendingQuery { limit: 17, ..all_pending() }, vec![]);
+    loop {
+        let page = store.pending_transactions(&query).await.unwrap();
+        let Some((id, row)) = page.last() else { break };
+        query.after = Some((row.updated_at, *id));
+        seen.extend(page);
+        assert!(seen.len() <= wanted.len(), "a page came again");
+    }
+    assert_eq!(seen.iter().map(|(id, row)| (id, row)).collect::<Vec<_>>(), wanted);
+}
+
 async fn a_rebuild_brings_transactions_back_and_the_old_ones_are_swept(fixture: Fixture) {
     let store = fixture.store.as_ref();
     let mut events = happened(store, 1, &[submitted("0x1")]).await;
@@ -177,6 +207,6 @@ async fn a_rebuild_brings_transactions_back_and_the_old_ones_are_swept(fixture: 
     assert!(store.finish_rebuild(&rebuild).await.unwrap());
     assert_eq!(hashes(store, &all_pending()).await, ["0x1"]);
     // Two transactions and two projected streams.
-    assert_eq!(store.sweep_generations(100).await.unwrap(), 4);
+    assert_eq!(swept(store, 100).await.iter().sum::<u64>(), 4);
     assert_eq!(hashes(store, &all_pending()).await, ["0x1"]);
 }

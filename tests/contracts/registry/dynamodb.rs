@@ -18,7 +18,8 @@ use super::build::{a_connection, ada, claimed, live, named, open, pages_of, told
 use crate::contracts::build::at;
 use crate::contracts::fixture::dynamodb_config;
 
-pub(super) use self::meter::{Meter, Reading};
+pub(crate) use self::lost::EveryFirstAnswer;
+pub(crate) use self::meter::{Meter, Reading};
 
 /// A table of a test's own, on the shared DynamoDB. It stays until that is stopped.
 pub(crate) struct Table {

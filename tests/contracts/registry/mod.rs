@@ -20,7 +20,7 @@ use mcp_core::push::memory::MemoryRegistry;
 
 use crate::contracts::build::at;
 
-pub(crate) use dynamodb::Table;
+pub(crate) use dynamodb::{EveryFirstAnswer, Meter, Table};
 
 /// A registry without connections, and the clock that it goes by, which shows `at(0)`.
 #[derive(Clone)]

@@ -1,10 +1,12 @@
 //! DynamoDB, as whoever keeps things in one of its tables needs it: string keys `pk` and `sk`, and `expires`, the attribute by
 //! which DynamoDB deletes what is over. What is in a table, its owner says.
 
+mod at_once;
 mod item;
 mod table;
 
-pub(crate) use item::{Item, is_over, key, number, put_time, read_number, read_text, read_time, seconds, text};
+pub(crate) use at_once::{all, persistently};
+pub(crate) use item::{Item, is_over, key, number, put_time, read_number, read_text, read_time, seconds, size, text};
 pub(crate) use table::{
     Found, Table, Transacted, Written, delete_request, failure, pause, put_if, put_request, try_to_commit, unbuilt,
     wait,

@@ -23,15 +23,23 @@
 //!   consistently, and shows each event that was committed before it began.
 
 mod append;
+mod generations;
+mod history;
 mod items;
 mod leases;
 mod maintenance;
+mod memories;
 mod outbox;
+mod pending;
 mod projections;
 mod read;
+mod read_models;
 mod scan;
+mod sweep;
+mod views;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -57,6 +65,8 @@ pub struct DynamoDbStore {
     table: Table,
     /// Held while something is appended at any version: two of one process would only refuse each other.
     any_version: Mutex<()>,
+    /// The generation of the read models that was live when it was last asked for.
+    live: AtomicI32,
 }
 
 impl DynamoDbStore {
@@ -72,7 +82,7 @@ impl DynamoDbStore {
     }
 
     fn on(table: Table, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, table, any_version: Mutex::new(()) }
+        Self { clock, table, any_version: Mutex::new(()), live: AtomicI32::new(generations::FIRST) }
     }
 }
 

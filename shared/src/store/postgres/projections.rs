@@ -12,7 +12,7 @@ use super::{DEADLINE, PostgresStore, within};
 use crate::domain::projection::{Changes, MemoryChange};
 use crate::platform::BoxFuture;
 use crate::store::read_models::{search_text, signed};
-use crate::store::{Cursor, Projections, Rebuild, StoreError};
+use crate::store::{Cursor, Projections, Rebuild, StoreError, Swept};
 
 const WRITE_EMOTIONS: &str = "
     INSERT INTO emotions AS emotion (generation, owner, version, user_id, emotion, points, updated_at)
@@ -131,7 +131,7 @@ impl Projections for PostgresStore {
                 .await?;
             let (generation, cursor, done, total) = begun;
             let cursor = cursor.map(Cursor);
-            Ok(Rebuild { generation, cursor, done: done.unsigned_abs(), total: total.unsigned_abs() })
+            Ok(Rebuild { generation, cursor, done: done.unsigned_abs(), total: Some(total.unsigned_abs()) })
         }))
     }
 
@@ -187,7 +187,7 @@ impl Projections for PostgresStore {
         }))
     }
 
-    fn sweep_generations(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+    fn sweep_generations(&self, limit: u32) -> BoxFuture<'_, Result<Swept, StoreError>> {
         Box::pin(within(SLICE_DEADLINE, async move {
             let mut held = self.pool.acquire().await?;
             let swept = async {
@@ -204,7 +204,7 @@ impl Projections for PostgresStore {
                 Ok(swept)
             };
             let swept = swept.await.map_err(failure);
-            held.give_back(swept)
+            held.give_back(swept).map(|rows| Swept { rows, over: rows == 0 })
         }))
     }
 }

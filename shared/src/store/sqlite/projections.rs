@@ -10,7 +10,7 @@ use super::error::failure;
 use crate::domain::projection::Changes;
 use crate::platform::BoxFuture;
 use crate::store::read_models::{search_text, signed};
-use crate::store::{Cursor, Projections, Rebuild, StoreError};
+use crate::store::{Cursor, Projections, Rebuild, StoreError, Swept};
 
 const WRITE_EMOTION: &str = "
     INSERT INTO emotions (generation, owner, version, user_id, emotion, points, updated_at)
@@ -104,7 +104,7 @@ impl Projections for SqliteStore {
             transaction.commit().await.map_err(failure)?;
             let (generation, cursor, done, total): (i32, Option<String>, i64, i64) = row;
             let cursor = cursor.map(Cursor);
-            Ok(Rebuild { generation, cursor, done: done.unsigned_abs(), total: total.unsigned_abs() })
+            Ok(Rebuild { generation, cursor, done: done.unsigned_abs(), total: Some(total.unsigned_abs()) })
         })
     }
 
@@ -151,7 +151,7 @@ impl Projections for SqliteStore {
         })
     }
 
-    fn sweep_generations(&self, limit: u32) -> BoxFuture<'_, Result<u64, StoreError>> {
+    fn sweep_generations(&self, limit: u32) -> BoxFuture<'_, Result<Swept, StoreError>> {
         Box::pin(async move {
             let mut swept = 0;
             for (table, key) in TABLES {
@@ -163,7 +163,7 @@ impl Projections for SqliteStore {
                 let query = sqlx::query(sqlx::AssertSqlSafe(sweep)).bind(limit);
                 swept += query.execute(&self.writer).await.map_err(failure)?.rows_affected();
             }
-            Ok(swept)
+            Ok(Swept { rows: swept, over: swept == 0 })
         })
     }
 }

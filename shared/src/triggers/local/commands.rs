@@ -43,9 +43,13 @@ pub(super) async fn rebuild(vars: &Vars) -> Result<(), Failure> {
 fn tell(RebuildProgress { done, total, finished }: RebuildProgress) {
     let mut out = std::io::stderr();
     if out.is_terminal() {
-        let percent = (done * 100).checked_div(total).unwrap_or(100).min(100);
+        let share = |total: u64| {
+            let percent = (done * 100).checked_div(total).unwrap_or(100).min(100);
+            format!(" of {total} events ({percent} %)")
+        };
+        let of = total.map_or_else(|| " events".to_owned(), share);
         // A terminal that is gone is no reason to stop.
-        let _ = write!(out, "\r{done} of {total} events ({percent} %){}", if finished { "\n" } else { "" });
+        let _ = write!(out, "\r{done}{of}{}", if finished { "\n" } else { "" });
         let _ = out.flush();
     }
 }

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::error::BoxError;
 
 /// Of every two answers the first is lost: each call is made, and then made again.
 #[derive(Debug, Default)]
-pub(super) struct EveryFirstAnswer(AtomicBool);
+pub(crate) struct EveryFirstAnswer(AtomicBool);
 
 impl Intercept for EveryFirstAnswer {
     fn name(&self) -> &'static str {

@@ -1,4 +1,4 @@
-//! What a registry asks of DynamoDB, and what that costs.
+//! What a registry, or a store, asks of DynamoDB, and what that costs.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -14,24 +14,24 @@ use aws_sdk_dynamodb::types::{ConsumedCapacity, ReturnConsumedCapacity};
 /// Calls since it was last read, and the capacity units that they consumed. What is refused does not tell its units. Those
 /// of transactions are counted here, two for each item, none being over 1 KB: DynamoDB Local tells those of one alone.
 #[derive(Debug, Clone, Default)]
-pub(in crate::contracts::registry) struct Meter(Arc<Mutex<Reading>>);
+pub(crate) struct Meter(Arc<Mutex<Reading>>);
 
 /// What a meter shows.
 #[derive(Debug, Clone, Default)]
-pub(in crate::contracts::registry) struct Reading {
-    pub(in crate::contracts::registry) calls: BTreeMap<&'static str, usize>,
-    pub(in crate::contracts::registry) read_units: f64,
-    pub(in crate::contracts::registry) write_units: f64,
+pub(crate) struct Reading {
+    pub(crate) calls: BTreeMap<&'static str, usize>,
+    pub(crate) read_units: f64,
+    pub(crate) write_units: f64,
 }
 
 impl Meter {
-    pub(in crate::contracts::registry) fn take(&self) -> Reading {
+    pub(crate) fn take(&self) -> Reading {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
 }
 
 impl Reading {
-    pub(in crate::contracts::registry) fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.calls.values().sum()
     }
 }
@@ -94,6 +94,7 @@ metered!(
     get_item GetItemInput GetItemOutput read_units,
     batch_get_item BatchGetItemInput BatchGetItemOutput read_units,
     query QueryInput QueryOutput read_units,
+    scan ScanInput ScanOutput read_units,
     put_item PutItemInput PutItemOutput write_units,
     update_item UpdateItemInput UpdateItemOutput write_units,
     delete_item DeleteItemInput DeleteItemOutput write_units,
