@@ -1,7 +1,7 @@
 # Verbs only: what they do is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-large lint build services-up services-down
+.PHONY: help run test bench bench-large lint build invoke deploy services-up services-down
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 24
@@ -18,11 +18,17 @@ bench: ## the benchmarks; fails when a budget is missed
 bench-large: ## what takes longer: a backlog of a million events
 	@BACKLOG=1000000 scripts/bench.sh --bench backlog
 
-lint: ## formatting, clippy, and what each function links
+lint: ## formatting, clippy, what each function links, and terraform/ and template.yaml
 	@exec scripts/lint.sh
 
-build: ## the Lambda functions as they are deployed
-	@exec scripts/build.sh
+build: ## the Lambda functions as they are deployed, a zip each (ARCH=arm64: for that)
+	@exec scripts/build.sh $(if $(ARCH),--arch $(ARCH))
+
+invoke: ## a compiled function, sent an event on this machine: FN=graphql EVENT=events/graphql-http-api.json
+	@exec scripts/invoke.sh "$(FN)" "$(EVENT)"
+
+deploy: ## all of it into an AWS account, after you have seen the plan: ENV=dev (ACTION=plan: only the plan)
+	@exec env ENV="$(ENV)" ACTION="$(ACTION)" scripts/deploy.sh
 
 services-up: ## start the Postgres, Redis, Kafka, S3 API and DynamoDB that tests use
 	@exec scripts/services.sh up

@@ -105,8 +105,44 @@ node_for_solana() {
   [ -x "$TEST_NODE" ] || die "$package holds no $TEST_NODE"
 }
 
+# Where what is fetched once for all clones is kept.
+cache_dir() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server"; }
+
+# Debian's Python comes without what makes an environment.
+python_makes_environments() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
+# python_environment FOLDER WHAT ARGUMENTS...: an environment in which pip installed those, unless it is there.
+python_environment() {
+  local folder=$1 what=$2
+  shift 2
+  # It counts while the Python that made it is there.
+  [ ! -e "$folder/complete-1" ] || [ ! -x "$folder/bin/python" ] || return 0
+  python_makes_environments || apt_install python3 python3-venv
+  python_makes_environments || die "$(command -v python3) cannot make environments: it has no ensurepip"
+  say "Fetching $what from PyPI into $folder (once)"
+  rm -rf "$folder"
+  mkdir -p "$(dirname "$folder")"
+  python3 -m venv "$folder" >&2 || die "Python cannot make an environment in $folder"
+  "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@" >&2 || die "pip cannot fetch $what"
+  touch "$folder/complete-1"
+}
+
+# x86_64 or arm64, as Lambda calls them.
+host_architecture() {
+  case $(uname -m) in
+    x86_64) echo x86_64 ;;
+    aarch64 | arm64) echo arm64 ;;
+    *) die "Lambda has no functions for $(uname -m)" ;;
+  esac
+}
+
 # Each folder of functions/ is one; `local` is the one that is not deployed.
 functions() { find functions -mindepth 2 -maxdepth 2 -name Cargo.toml -printf '%h\n' | xargs -n 1 basename | sort; }
 lambda_functions() { functions | grep -vx local; }
+
+# need_function NAME: ends unless there is such a Lambda function.
+need_function() {
+  lambda_functions | grep -qxF -- "$1" || die "${1:+$1 is no function; }name one of: $(lambda_functions | paste -sd ' ')"
+}
 
 target_dir() { echo "${CARGO_TARGET_DIR:-target}"; }

@@ -10,6 +10,7 @@ main() {
   step "clippy" cargo lint
   step "what each function links" scripts/check-links.sh
   step "licences, advisories, sources" deny
+  scripts/lint-deployment.sh
 }
 
 deny() {

@@ -8,6 +8,7 @@
 #   services.sh status  says what is up; exits 0 only if all are
 #   services.sh down    stops what `up` started and deletes its data
 #   services.sh kafka-libs   prints the folder of Kafka's jars, fetched if need be: some tests start their own
+#   services.sh lambda-rie   prints the path of AWS's runtime interface emulator, fetched if need be: it runs functions
 #
 # Settings: MCP_POSTGRES_PORT, MCP_REDIS_PORT, MCP_KAFKA_PORT (and the port after it), MCP_S3_PORT,
 # MCP_DYNAMODB_PORT, MCP_SERVICES_DIR.
@@ -28,14 +29,17 @@ s3_dir=$root/s3-$s3_port
 dynamodb_dir=$root/dynamodb-$dynamodb_port
 # Fetched once for all clones: Kafka is a set of jars.
 kafka_version=4.1.1
-kafka_libs=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server/kafka-$kafka_version
+kafka_libs=$(cache_dir)/kafka-$kafka_version
 # So is DynamoDB.
 dynamodb_version=3.3.1
-dynamodb_libs=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server/dynamodb-$dynamodb_version
+dynamodb_libs=$(cache_dir)/dynamodb-$dynamodb_version
 # And moto: a Python environment, with what it serves through fixed as well.
 moto_version=5.2.5
 moto_packages=("moto[s3,server]==$moto_version" boto3==1.44.5 botocore==1.44.5 flask==3.1.3 flask-cors==6.0.5 werkzeug==3.1.9)
-moto=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server/moto-$moto_version
+moto=$(cache_dir)/moto-$moto_version
+# And of SAM's command line the one file that is Lambda on this machine: AWS's runtime interface emulator.
+sam_version=1.170.0
+emulator_folder=$(cache_dir)/lambda-rie-$sam_version
 
 main() {
   case "${1:-}" in
@@ -44,7 +48,8 @@ main() {
     status) status ;;
     env) print_env ;;
     kafka-libs) fetch_kafka && echo "$kafka_libs" ;;
-    *) die "usage: services.sh up|env|status|down|kafka-libs" ;;
+    lambda-rie) fetch_emulator && emulator ;;
+    *) die "usage: services.sh up|env|status|down|kafka-libs|lambda-rie" ;;
   esac
 }
 
@@ -108,6 +113,7 @@ print_env() {
   echo "export TEST_KAFKA_LIBS=$kafka_libs"
   echo "export TEST_S3_URL=http://127.0.0.1:$s3_port"
   echo "export TEST_DYNAMODB_URL=http://127.0.0.1:$dynamodb_port"
+  echo "export TEST_LAMBDA_RIE=$(emulator)"
 }
 
 # --- Postgres
@@ -235,23 +241,8 @@ s3_answers() {
     "$s3_port" 2>/dev/null | grep -q "^HTTP/[0-9.]* 200 "
 }
 
-# Debian's Python comes without what makes an environment.
-python_makes_environments() { python3 -c 'import ensurepip, venv' 2>/dev/null; }
-
-# An environment counts while the Python that made it is there.
-moto_is_fetched() { [ -e "$moto/complete-1" ] && [ -x "$moto/bin/python" ]; }
-
 fetch_moto() {
-  ! moto_is_fetched || return 0
-  python_makes_environments || apt_install python3 python3-venv
-  python_makes_environments || die "$(command -v python3) cannot make environments: it has no ensurepip"
-  say "Fetching moto $moto_version from PyPI into $moto (some 320 MB, once)"
-  rm -rf "$moto"
-  mkdir -p "$(dirname "$moto")"
-  python3 -m venv "$moto" >&2 || die "Python cannot make an environment in $moto"
-  "$moto/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "${moto_packages[@]}" >&2 ||
-    die "pip cannot fetch moto"
-  touch "$moto/complete-1"
+  python_environment "$moto" "moto $moto_version, some 320 MB," "${moto_packages[@]}"
 }
 
 start_s3() {
@@ -293,6 +284,20 @@ start_dynamodb() {
     -inMemory -sharedDb -disableTelemetry -port "$dynamodb_port") >"$dynamodb_dir/log" 2>&1 </dev/null 9>&- &
   echo $! >"$dynamodb_dir/pid"
   wait_longer "DynamoDB answers" dynamodb_answers
+}
+
+# --- Lambda's runtime interface emulator, which is no service: each invocation and test starts its own
+
+# Without what SAM's command line needs to run, which it does not.
+fetch_emulator() {
+  python_environment "$emulator_folder" "AWS's runtime interface emulator" --no-deps "aws-sam-cli==$sam_version"
+}
+
+emulator() {
+  local libraries
+  libraries=$("$emulator_folder/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))' 2>/dev/null) ||
+    libraries=$emulator_folder/missing
+  echo "$libraries/samcli/local/rapid/aws-lambda-rie-$(host_architecture)"
 }
 
 # --- all of them
@@ -343,6 +348,7 @@ install_services() {
   fetch_kafka
   fetch_dynamodb
   fetch_moto
+  fetch_emulator
   local version
   version=$("$(postgres_bin)/postgres" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/')
   [ "$version" -ge 15 ] || die "Postgres 15 or newer is needed, found $version"
@@ -382,6 +388,7 @@ wait_for() {
 
 # locked COMMAND...: one `up` or `down` of a user at a time. The services must not inherit the lock, hence `9>&-` above.
 locked() {
+  # shellcheck disable=SC2174  # only the last folder is ours
   mkdir -p -m 711 "$root"
   [ -O "$root" ] || die "$root belongs to another user; set MCP_SERVICES_DIR"
   exec 9>"$root/lock"

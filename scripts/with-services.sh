@@ -7,11 +7,14 @@ with_services() {
     [ -n "${TEST_S3_URL:-}" ] && [ -n "${TEST_DYNAMODB_URL:-}" ]; then
     say "Using the services of TEST_POSTGRES_URL, TEST_REDIS_URL, TEST_KAFKA_BROKERS, TEST_S3_URL and TEST_DYNAMODB_URL"
     export TEST_KAFKA_LIBS=${TEST_KAFKA_LIBS:-$(scripts/services.sh kafka-libs)}
+    export TEST_LAMBDA_RIE=${TEST_LAMBDA_RIE:-$(scripts/services.sh lambda-rie)}
     return
   fi
   if ! scripts/services.sh status 2>/dev/null; then
     trap 'name_failed_step; scripts/services.sh down' EXIT
     step "start the services" scripts/services.sh up
   fi
+  # Services that are up since before it was needed.
+  scripts/services.sh lambda-rie >/dev/null
   eval "$(scripts/services.sh env)"
 }

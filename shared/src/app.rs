@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::platform::config::{ConfigError, Database, StoreConfig, Vars};
+use crate::platform::secrets::SecretsError;
 use crate::platform::telemetry::{self, TelemetryConfig};
 use crate::store::{Store, StoreError};
 
@@ -21,6 +22,8 @@ mod push;
 mod quotes;
 #[cfg(any(feature = "graphql", feature = "aws"))]
 mod redis;
+#[cfg(feature = "aws")]
+mod renewed;
 #[cfg(feature = "graphql")]
 mod router;
 #[cfg(any(feature = "graphql", feature = "aws"))]
@@ -39,6 +42,8 @@ pub use local::{Local, Pipeline, local};
 pub use prices::price_poller;
 #[cfg(all(feature = "aws", feature = "dynamodb", feature = "push", feature = "graphql"))]
 pub use push::{subscription_fanout, subscriptions};
+#[cfg(feature = "aws")]
+pub use renewed::{Construct, Renewed};
 #[cfg(feature = "apigw")]
 pub use router::graphql;
 #[cfg(feature = "aws")]
@@ -53,6 +58,9 @@ pub enum StartError {
     /// A variable does not say what it must.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A variable refers to a secret that cannot be had.
+    #[error(transparent)]
+    Secrets(#[from] SecretsError),
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -85,7 +93,7 @@ async fn store(vars: &Vars) -> Result<Arc<dyn Store>, StartError> {
         Database::Postgres(url) => {
             // A sandbox handles one request, or one batch of a few partitions, at a time.
             let connections = if vars.on_lambda() { 4 } else { 16 };
-            Ok(Arc::new(crate::store::postgres::PostgresStore::connect(&url, connections)?))
+            postgres(vars, &url, connections)
         }
         #[cfg(feature = "dynamodb")]
         Database::DynamoDb(table) => {
@@ -98,6 +106,24 @@ async fn store(vars: &Vars) -> Result<Arc<dyn Store>, StartError> {
         Database::Sqlite(_) => Err(not_built("DATABASE_URL", "SQLite").into()),
         #[cfg(not(feature = "postgres"))]
         Database::Postgres(_) => Err(not_built("DATABASE_URL", "Postgres").into()),
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(
+    vars: &Vars,
+    url: &crate::platform::secret::Secret,
+    connections: u32,
+) -> Result<Arc<dyn Store>, StartError> {
+    use crate::platform::config::DatabaseAuth;
+    use crate::store::postgres::PostgresStore;
+
+    match DatabaseAuth::from_vars(vars)? {
+        DatabaseAuth::Password => Ok(Arc::new(PostgresStore::connect(url, connections)?)),
+        #[cfg(feature = "rds-iam")]
+        DatabaseAuth::Iam { region } => Ok(Arc::new(PostgresStore::connect_with_iam(url, connections, &region)?)),
+        #[cfg(not(feature = "rds-iam"))]
+        DatabaseAuth::Iam { .. } => Err(not_built("DATABASE_AUTH", "IAM for databases").into()),
     }
 }
 
@@ -132,6 +158,7 @@ fn waking(
         feature = "redis",
         feature = "elasticache",
         feature = "kafka",
+        feature = "rds-iam",
         not(any(feature = "graphql", feature = "aws"))
     ),
     expect(dead_code, reason = "all is built")

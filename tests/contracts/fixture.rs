@@ -50,7 +50,7 @@ pub(crate) fn dynamodb_config() -> Config {
         .region(Region::new("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
         .endpoint_url(dynamodb_url())
-        .retry_config(RetryConfig::standard().with_initial_backoff(Duration::from_millis(10)))
+        .retry_config(RetryConfig::standard().with_max_attempts(8).with_initial_backoff(Duration::from_millis(10)))
         .build()
 }
 
@@ -71,6 +71,11 @@ impl Fixture {
         let store = database.open().await;
         store.migrate().await.unwrap();
         Self { store, database: Arc::new(database), patience: Duration::from_secs(60) }
+    }
+
+    /// How many are to be at it at once, where `many` would be right. The DynamoDB that tests have does one thing at a time.
+    pub(crate) fn crowd(&self, many: usize) -> usize {
+        if matches!(*self.database, Database::DynamoDb(_)) { many / 4 } else { many }
     }
 
     /// The same database behind another store.

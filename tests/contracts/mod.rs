@@ -8,6 +8,7 @@ pub(crate) mod cache;
 mod chains;
 pub(crate) mod circuits;
 mod doubles;
+mod dynamodb;
 mod event_store;
 mod fixture;
 mod leases;

@@ -12,7 +12,7 @@ use super::{Deployment, body, sample};
 const UNLIMITED: (&str, &str) = ("RATE_LIMITS", "off");
 
 /// A request that nobody else makes, to be kept under its hash; and that hash.
-fn persisted() -> (Value, String) {
+pub(super) fn persisted() -> (Value, String) {
     let query = format!("{{ name{}: __typename }}", uuid::Uuid::now_v7().simple());
     let hash = format!("{:x}", Sha256::digest(&query));
     let mut event = sample("graphql-http-api");
@@ -86,4 +86,40 @@ async fn without_such_a_group_it_answers_and_says_once_why() {
     let output = graphql.output();
     assert_eq!(output.lines().filter(|line| line.contains(CAUSE)).count(), 1, "{output}");
     assert!(!output.contains("hunter2"), "{output}");
+}
+
+#[tokio::test]
+async fn throttling_at_the_start_is_waited_out() {
+    let deployment = Deployment::new().await;
+    let redis = redis_url();
+    let aws = Aws::with_redis(redis.strip_prefix("redis://").unwrap().trim_end_matches('/')).await;
+    aws.throttle(usize::MAX);
+    let variables = [
+        UNLIMITED,
+        ("AWS_ENDPOINT_URL_ELASTICACHE", aws.url()),
+        ("REDIS_URL", ""),
+        ("ELASTICACHE_REPLICATION_GROUP", REPLICATION_GROUP),
+    ];
+    let graphql = deployment.start_with("graphql", &variables).await;
+    let client = redis::Client::open(redis).unwrap();
+    let is_kept = async || {
+        let (request, hash) = persisted();
+        let response = graphql.invoke(request).await.unwrap();
+        assert_eq!(response["statusCode"], 200, "{response}\n{}", graphql.output());
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let there: bool =
+            redis::cmd("EXISTS").arg(format!("cache:apq:1:{hash}")).query_async(&mut connection).await.unwrap();
+        there
+    };
+    eventually("it was asked more than once", || async {
+        assert!(!is_kept().await);
+        aws.asked() > 1
+    })
+    .await;
+    aws.throttle(0);
+    eventually("a document is in the group's Redis", is_kept).await;
+    aws.throttle(usize::MAX);
+    let asked = aws.asked();
+    assert!(is_kept().await, "what was found stands");
+    assert_eq!(aws.asked(), asked);
 }

@@ -3,8 +3,12 @@
 
 mod admin;
 mod elasticache;
+mod emulator;
 mod graphql;
+mod iam;
+mod msk;
 mod price_poller;
+mod secrets;
 mod subscriptions;
 
 use std::collections::BTreeMap;

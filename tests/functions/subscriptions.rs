@@ -15,7 +15,7 @@ use crate::contracts::Table;
 use crate::graphql::token;
 
 /// Where functions post to clients, and what they posted: the path, and the message.
-async fn clients() -> (String, Arc<Mutex<Vec<(String, Value)>>>, JoinSet<()>) {
+pub(super) async fn clients() -> (String, Arc<Mutex<Vec<(String, Value)>>>, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}/live", listener.local_addr().unwrap());
     let posted: Arc<Mutex<Vec<_>>> = Arc::default();

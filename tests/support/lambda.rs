@@ -87,6 +87,11 @@ impl Lambda {
     pub async fn resident_bytes(&self) -> u64 {
         self.process.lock().await.resident_bytes()
     }
+
+    /// The most memory that it ever had, in bytes; 0 where the system does not tell.
+    pub async fn peak_bytes(&self) -> u64 {
+        self.process.lock().await.peak_bytes()
+    }
 }
 
 /// What Lambda sets, and credentials that are nobody's.

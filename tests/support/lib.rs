@@ -9,11 +9,14 @@
 //! | [`rpc_proxy`] | a provider of a chain that misbehaves |
 //! | [`eventually`] | waiting for a state, without sleeping |
 //! | [`services`] | the shared Postgres, Redis, Kafka, S3 API and DynamoDB, each test apart from the others |
+//! | [`secrets`] | secrets and parameters of a test, in the shared Secrets Manager and Systems Manager |
+//! | [`rds_proxy`] | what lets tokens into a Postgres |
 //! | [`postgres_server`], [`redis_server`], [`kafka_server`] | one that a test owns and may kill |
 //! | [`redis_cluster`] | a Redis Cluster that a test owns, and may kill nodes of |
 //! | [`certificates`] | a server's certificate and the authority that it is from |
 //! | [`proxy`] | a bad network between two parties |
 //! | [`lambda`] | a compiled function, invoked through Lambda's runtime API |
+//! | [`emulator`] | the same under AWS's own runtime interface emulator |
 //! | [`websocket_api`] | an API Gateway WebSocket API before such functions |
 //! | [`local`] | the compiled local server |
 //!
@@ -30,6 +33,8 @@ pub mod aws;
 pub mod certificates;
 pub mod chains;
 pub mod coingecko;
+pub mod dynamodb_gateway;
+pub mod emulator;
 pub mod eventually;
 pub mod feed;
 pub mod folder;
@@ -41,9 +46,11 @@ pub mod ports;
 pub mod postgres_server;
 pub mod process;
 pub mod proxy;
+pub mod rds_proxy;
 pub mod redis_cluster;
 pub mod redis_server;
 pub mod rpc_proxy;
+pub mod secrets;
 pub mod services;
 pub mod solana;
 pub mod uniswap;

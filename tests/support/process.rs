@@ -65,9 +65,18 @@ impl Process {
 
     /// The memory that it has now (its resident set), in bytes; 0 where the system does not tell.
     pub fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most memory that it ever had, in bytes; 0 where the system does not tell.
+    pub fn peak_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, kind: &str) -> u64 {
         let status = self.child.id().and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/status")).ok());
         let kilobytes = status.as_deref().and_then(|status| {
-            status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse().ok())
+            status.lines().find_map(|line| line.strip_prefix(kind)?.trim().strip_suffix("kB")?.trim().parse().ok())
         });
         kilobytes.map_or(0, |kilobytes: u64| kilobytes * 1024)
     }

@@ -61,6 +61,12 @@ impl RedisServer {
         self.tls.as_ref().expect("it was started with TLS").ca()
     }
 
+    /// How many keys it has.
+    pub async fn keys(&self) -> usize {
+        let size = cli(self.port, self.tls.as_ref(), &["DBSIZE"]).await.expect("Redis answers");
+        size.parse().unwrap_or_else(|error| panic!("{size}: {error}"))
+    }
+
     /// Ends it as `kill -9` does.
     pub async fn kill(&mut self) {
         self.process.kill().await;

@@ -29,6 +29,14 @@ pub fn s3_url() -> String {
     service("TEST_S3_URL")
 }
 
+/// The endpoint of the shared Secrets Manager and Systems Manager: moto's, as for S3.
+pub fn moto_url() -> String {
+    let s3 = s3_url();
+    let scheme = s3.find("://").expect("a URL has a scheme") + 3;
+    let end = s3[scheme..].find('/').map_or(s3.len(), |path| scheme + path);
+    s3[..end].to_owned()
+}
+
 /// The endpoint of the shared DynamoDB, which takes any region and credentials.
 pub fn dynamodb_url() -> String {
     service("TEST_DYNAMODB_URL")
@@ -39,7 +47,7 @@ pub fn topic_prefix() -> String {
     format!("t{}.", Uuid::now_v7().simple())
 }
 
-fn service(variable: &str) -> String {
+pub(crate) fn service(variable: &str) -> String {
     std::env::var(variable).unwrap_or_else(|_| {
         panic!(
             "{variable} is not set: run `make test`; or `make services-up`, then `eval \"$(scripts/services.sh env)\"`"

@@ -1,9 +1,13 @@
-//! What lies under everything: time, ids, configuration, secrets, authentication, telemetry. Knows nothing above it.
+//! What lies under everything: time, ids, configuration, secrets, discovery, authentication, telemetry. Knows nothing above it.
 
 pub mod auth;
+#[cfg(feature = "aws-client")]
+pub(crate) mod aws;
 pub mod clock;
 pub mod config;
 pub mod crash;
+#[cfg(any(feature = "redis", feature = "kafka"))]
+pub mod discovery;
 #[cfg(feature = "dynamodb")]
 pub(crate) mod dynamodb;
 #[cfg(feature = "local")]
@@ -14,6 +18,7 @@ pub(crate) mod outage;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod secret;
+pub mod secrets;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 pub mod telemetry;

@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::config::{ConfigError, RedisEndpoint};
 use connection::{Connection, Server};
 
-pub use discovery::{Discovery, DiscoveryError, Lookup, Role};
+pub use discovery::{Discovery, Role};
 pub use redis::RedisError;
 
 /// How often a request is tried, within its deadline.

@@ -4,22 +4,27 @@
 //! claims that an authorizer verified, if the API has one. No client can write that context. Its headers it can, and
 //! so no header (`x-forwarded-for`, `x-amzn-oidc-data`) is ever read for either.
 
+use std::sync::Arc;
+
 use axum::Router;
 use lambda_http::request::RequestContext;
 use lambda_http::{Error, Request, RequestExt, Service};
 
+use crate::app::Renewed;
 use crate::faces::http::{ClientAddress, Vouched};
 use crate::platform::auth::principal_from_claims;
 
-/// Serves `router` until the sandbox ends.
+/// Serves with the router until the sandbox ends.
 ///
 /// # Errors
 /// If the Lambda runtime cannot be reached.
-pub async fn run(router: Router) -> Result<(), Error> {
+pub async fn run(router: Renewed<Router>) -> Result<(), Error> {
+    let router = Arc::new(router);
     let service = lambda_http::service_fn(move |mut request: Request| {
         leave_stage_out(&mut request);
         vouch(&mut request);
-        router.clone().call(request)
+        let router = router.clone();
+        async move { Router::clone(&*router.current().await).call(request).await }
     });
     lambda_http::run(service).await
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::deadline_of;
+use crate::app::Renewed;
 use crate::services::admin::Admin;
 
 #[derive(Deserialize)]
@@ -21,11 +22,11 @@ enum Command {
 ///
 /// # Errors
 /// If the Lambda runtime cannot be reached.
-pub async fn run(admin: Admin) -> Result<(), Error> {
+pub async fn run(admin: Renewed<Admin>) -> Result<(), Error> {
     let admin = Arc::new(admin);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let admin = admin.clone();
-        async move { carry_out(&admin, event).await }
+        async move { carry_out(&*admin.current().await, event).await }
     }))
     .await
 }

@@ -7,17 +7,18 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use super::deadline_of;
+use crate::app::Renewed;
 use crate::services::relay::Relay;
 
 /// Relays whenever it is invoked, until the sandbox ends.
 ///
 /// # Errors
 /// If the Lambda runtime cannot be reached.
-pub async fn run(relay: Relay) -> Result<(), Error> {
+pub async fn run(relay: Renewed<Relay>) -> Result<(), Error> {
     let relay = Arc::new(relay);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let relay = relay.clone();
-        async move { Ok::<_, Error>(relay.run(deadline_of(&event.context)).await?) }
+        async move { Ok::<_, Error>(relay.current().await.run(deadline_of(&event.context)).await?) }
     }))
     .await
 }

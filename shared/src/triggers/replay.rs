@@ -6,17 +6,18 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use super::deadline_of;
+use crate::app::Renewed;
 use crate::services::replay::{ReplayRequest, ReplaySummary, Replayer};
 
 /// Replays whenever it is invoked, until the sandbox ends.
 ///
 /// # Errors
 /// If the Lambda runtime cannot be reached.
-pub async fn run(replayer: Replayer) -> Result<(), Error> {
+pub async fn run(replayer: Renewed<Replayer>) -> Result<(), Error> {
     let replayer = Arc::new(replayer);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let replayer = replayer.clone();
-        async move { replay(&replayer, event).await }
+        async move { replay(&*replayer.current().await, event).await }
     }))
     .await
 }

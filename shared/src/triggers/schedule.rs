@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::deadline_of;
+use crate::app::Renewed;
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
 use crate::platform::ids::new_id;
@@ -45,13 +46,13 @@ impl Scheduled for Watcher {
 ///
 /// # Errors
 /// If the Lambda runtime cannot be reached.
-pub async fn run<S: Scheduled>(work: S) -> Result<(), Error> {
+pub async fn run<S: Scheduled>(work: Renewed<S>) -> Result<(), Error> {
     let work = Arc::new(work);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let work = work.clone();
         // The lease is claimed under a new id: a retry of this invocation has its request id, and must find the lease
         // taken.
-        async move { Ok::<_, Error>(work.run(&new_id().to_string(), deadline_of(&event.context)).await?) }
+        async move { Ok::<_, Error>(work.current().await.run(&new_id().to_string(), deadline_of(&event.context)).await?) }
     }))
     .await
 }

@@ -13,6 +13,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::app::Renewed;
 use crate::faces::error::{ApiError, Code};
 use crate::faces::websocket::{SUBPROTOCOL, Sockets};
 use crate::push::ConnectionId;
@@ -57,10 +58,11 @@ enum Task {
 ///
 /// # Errors
 /// If the Lambda runtime cannot be reached.
-pub async fn run(sockets: Arc<Sockets>) -> Result<(), Error> {
+pub async fn run(sockets: Renewed<Arc<Sockets>>) -> Result<(), Error> {
+    let sockets = Arc::new(sockets);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
         let sockets = sockets.clone();
-        async move { handle(&sockets, event).await }
+        async move { handle(&*sockets.current().await, event).await }
     }))
     .await
 }

@@ -38,7 +38,7 @@ async fn a_connection_that_was_cut_is_opened_again_within_the_request() {
 async fn an_address_is_looked_up_once_for_all_clients() {
     let lookups = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&lookups);
-    let discovery = Discovery::new(move || {
+    let discovery = Discovery::new("a test", move || {
         counter.fetch_add(1, Ordering::SeqCst);
         let primary = RedisEndpoint::parse("TEST_REDIS_URL", &support::services::redis_url()).unwrap();
         Box::pin(async { Ok(RedisConfig { primary, reader: None }) })

@@ -17,7 +17,7 @@ contract!(
 async fn of_two_hundred_writers_each_is_acknowledged_or_gets_a_conflict(fixture: Fixture) {
     let stream = a_stream();
     let mut writers = JoinSet::new();
-    for _ in 0..200 {
+    for _ in 0..fixture.crowd(200) {
         let (store, stream) = (fixture.store.clone(), stream.clone());
         writers.spawn(async move {
             let known = store.load(&stream, None).await?.events.len();
@@ -75,7 +75,7 @@ async fn appends_at_any_version_all_succeed(fixture: Fixture) {
 async fn appends_over_the_same_streams_never_deadlock(fixture: Fixture) {
     let streams: Vec<_> = (0..4).map(|_| a_stream()).collect();
     let mut writers = JoinSet::new();
-    for turn in 0..60 {
+    for turn in 0..fixture.crowd(60) {
         let (store, mut order) = (fixture.store.clone(), streams.clone());
         order.rotate_left(turn % 4);
         if turn % 2 == 0 {

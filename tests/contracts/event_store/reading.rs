@@ -65,7 +65,7 @@ async fn a_page_holds_at_most_what_was_asked(fixture: Fixture) {
 async fn the_order_of_everything_agrees_with_each_streams(fixture: Fixture) {
     let (a, b) = (a_stream(), a_stream());
     let mut writers = JoinSet::new();
-    for n in 0..60 {
+    for n in 0..fixture.crowd(60) {
         let store = fixture.store.clone();
         let append = match n % 3 {
             0 => together(vec![part(&a, Any, events(2)), part(&b, Any, events(2))]),

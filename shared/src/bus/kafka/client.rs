@@ -1,39 +1,71 @@
 //! What every client of the cluster has in common: its address, its way in, how patient it is.
 
 use std::error::Error;
+use std::sync::Arc;
 
 use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::ConsumerContext;
-use tokio::sync::OnceCell;
+use tokio::time::Instant;
 
 use super::super::BusError;
 use crate::platform::config::{Brokers, KafkaAuth, KafkaConfig};
+use crate::platform::discovery::Discovery;
 
 /// Makes clients.
 pub(super) struct Client {
     config: KafkaConfig,
-    brokers: OnceCell<String>,
+    brokers: Addresses,
     context: Context,
 }
 
+enum Addresses {
+    Listed(String),
+    #[cfg_attr(not(feature = "msk"), expect(dead_code, reason = "nobody is asked"))]
+    Discovered(Arc<Discovery<String>>),
+}
+
+/// Where the addresses of a client are from, by which they are doubted.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin(Option<Instant>);
+
 impl Client {
     pub(super) fn new(config: KafkaConfig) -> Result<Self, BusError> {
-        let needs_msk = matches!(config.brokers, Brokers::Msk { .. }) || config.auth == KafkaAuth::Iam;
-        if needs_msk && !cfg!(feature = "msk") {
-            return Err(BusError::Refused("this build knows nothing of MSK and its IAM tokens".to_owned()));
+        if config.auth == KafkaAuth::Iam && cfg!(not(feature = "msk")) {
+            return Err(not_built());
         }
+        let brokers = match &config.brokers {
+            Brokers::List(list) => Addresses::Listed(list.clone()),
+            #[cfg(feature = "msk")]
+            Brokers::Msk { arn } => Addresses::Discovered(super::msk::discovery(arn, config.auth)),
+            #[cfg(not(feature = "msk"))]
+            Brokers::Msk { .. } => return Err(not_built()),
+        };
         let context = Context::new(&config);
-        Ok(Self { config, brokers: OnceCell::new(), context })
+        Ok(Self { config, brokers, context })
     }
 
     pub(super) fn context(&self) -> Context {
         self.context.clone()
     }
 
+    /// That no broker could be reached: where they are is asked again, where it was asked.
+    pub(super) fn doubt(&self, origin: Origin) {
+        if let (Addresses::Discovered(discovery), Some(lookup)) = (&self.brokers, origin.0) {
+            discovery.doubt(lookup);
+        }
+    }
+
     /// The settings of any client. The brokers are looked up at the first call, where they are to be.
-    pub(super) async fn config(&self) -> Result<ClientConfig, BusError> {
-        let brokers = self.brokers.get_or_try_init(|| brokers(&self.config)).await?;
+    pub(super) async fn config(&self) -> Result<(ClientConfig, Origin), BusError> {
+        let (brokers, origin) = match &self.brokers {
+            Addresses::Listed(list) => (list.clone(), None),
+            Addresses::Discovered(discovery) => {
+                let unknown = |error| BusError::Unavailable(format!("the brokers cannot be asked for: {error}"));
+                let (lookup, found) = discovery.addresses().await.map_err(unknown)?;
+                (String::clone(&found), Some(lookup))
+            }
+        };
         let mut config = ClientConfig::new();
         config
             .set("bootstrap.servers", brokers)
@@ -56,18 +88,12 @@ impl Client {
             KafkaAuth::Tls => config.set("security.protocol", "SSL"),
             KafkaAuth::Iam => config.set("security.protocol", "SASL_SSL").set("sasl.mechanisms", "OAUTHBEARER"),
         };
-        Ok(config)
+        Ok((config, Origin(origin)))
     }
 }
 
-async fn brokers(config: &KafkaConfig) -> Result<String, BusError> {
-    match &config.brokers {
-        Brokers::List(list) => Ok(list.clone()),
-        #[cfg(feature = "msk")]
-        Brokers::Msk { arn } => super::msk::brokers(arn, config.auth).await,
-        #[cfg(not(feature = "msk"))]
-        Brokers::Msk { .. } => Err(BusError::Refused("this build knows nothing of MSK".to_owned())),
-    }
+fn not_built() -> BusError {
+    BusError::Refused("this build knows nothing of MSK and its IAM tokens".to_owned())
 }
 
 /// What librdkafka calls back for.

@@ -49,9 +49,21 @@ impl KafkaBus {
         Ok(Self { producer: Producer::new(client.clone(), clock), client })
     }
 
+    /// Asks the brokers something, by a client of its own. Where they cannot be reached, their addresses may be wrong.
+    async fn ask<T, F: Future<Output = Result<T, BusError>> + Send>(
+        &self,
+        question: impl FnOnce(ClientConfig) -> F + Send,
+    ) -> Result<T, BusError> {
+        let (config, origin) = self.client.config().await?;
+        let answer = question(config).await;
+        if matches!(answer, Err(BusError::Unavailable(_))) {
+            self.client.doubt(origin);
+        }
+        answer
+    }
+
     /// A consumer that is no member of any group, for blocking calls.
-    async fn plain(&self, group: &str) -> Result<BaseConsumer<Context>, BusError> {
-        let mut config = self.client.config().await?;
+    async fn plain(&self, mut config: ClientConfig, group: &str) -> Result<BaseConsumer<Context>, BusError> {
         config
             .set("group.id", group)
             .set("enable.auto.commit", "false")
@@ -87,8 +99,7 @@ impl Publisher for KafkaBus {
 
 impl Bus for KafkaBus {
     fn create_topics<'a>(&'a self, topics: &'a [TopicSpec]) -> BoxFuture<'a, Result<Vec<String>, BusError>> {
-        Box::pin(async move {
-            let config = self.client.config().await?;
+        Box::pin(self.ask(move |config| async move {
             let admin = self.open(config, AdminClient::<Context>::inner).await?;
             let settings: Vec<_> = topics.iter().map(settings).collect();
             let new = topics.iter().zip(&settings).map(|(topic, (retention, max_bytes))| {
@@ -111,7 +122,7 @@ impl Bus for KafkaBus {
             let place = |name: &String| topics.iter().position(|topic| topic.name == *name);
             created.sort_by_key(place);
             Ok(created)
-        })
+        }))
     }
 
     fn subscribe<'a>(
@@ -121,7 +132,7 @@ impl Bus for KafkaBus {
         start: Start,
     ) -> BoxFuture<'a, Result<Box<dyn Consumer>, BusError>> {
         Box::pin(async move {
-            let mut config = self.client.config().await?;
+            let (mut config, _) = self.client.config().await?;
             config
                 .set("group.id", group)
                 .set("enable.auto.commit", "false")
@@ -146,10 +157,10 @@ impl Bus for KafkaBus {
         group: &'a str,
         topic: &'a str,
     ) -> BoxFuture<'a, Result<Vec<PartitionState>, BusError>> {
-        Box::pin(async move {
-            let (consumer, topic) = (self.plain(group).await?, topic.to_owned());
+        Box::pin(self.ask(move |config| async move {
+            let (consumer, topic) = (self.plain(config, group).await?, topic.to_owned());
             blocking(move || partition_states(&consumer, &topic)).await
-        })
+        }))
     }
 
     fn read<'a>(
@@ -159,8 +170,8 @@ impl Bus for KafkaBus {
         offset: i64,
         limit: usize,
     ) -> BoxFuture<'a, Result<Vec<Record>, BusError>> {
-        Box::pin(async move {
-            let consumer = self.plain("mcp-server.reader").await?;
+        Box::pin(self.ask(move |config| async move {
+            let consumer = self.plain(config, "mcp-server.reader").await?;
             let from = assignment(topic, &[(partition, offset)])?;
             blocking(move || {
                 consumer.assign(&from)?;
@@ -176,12 +187,11 @@ impl Bus for KafkaBus {
                 Ok(records)
             })
             .await
-        })
+        }))
     }
 
     fn delete_before<'a>(&'a self, topic: &'a str, offsets: &'a [(i32, i64)]) -> BoxFuture<'a, Result<(), BusError>> {
-        Box::pin(async move {
-            let config = self.client.config().await?;
+        Box::pin(self.ask(move |config| async move {
             let admin = self.open(config, AdminClient::<Context>::inner).await?;
             let options = AdminOptions::new().request_timeout(Some(DEADLINE)).operation_timeout(Some(DEADLINE));
             let deleted = admin.delete_records(&assignment(topic, offsets)?, &options).await;
@@ -190,7 +200,7 @@ impl Bus for KafkaBus {
                 partition.error().map_err(|error| failure(&error))?;
             }
             Ok(())
-        })
+        }))
     }
 
     fn commit<'a>(
@@ -199,10 +209,10 @@ impl Bus for KafkaBus {
         topic: &'a str,
         offsets: &'a [(i32, i64)],
     ) -> BoxFuture<'a, Result<(), BusError>> {
-        Box::pin(async move {
-            let (consumer, offsets) = (self.plain(group).await?, assignment(topic, offsets)?);
+        Box::pin(self.ask(move |config| async move {
+            let (consumer, offsets) = (self.plain(config, group).await?, assignment(topic, offsets)?);
             blocking(move || consumer.commit(&offsets, CommitMode::Sync)).await
-        })
+        }))
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::error::Error;
 use std::ffi::CString;
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::{BehaviorVersion, Region, timeout::TimeoutConfig};
+use aws_config::Region;
+use futures_util::FutureExt;
 use rdkafka::client::{Client, OAuthToken};
 use rdkafka::types::RDKafkaRespErr;
 use tokio::runtime::Handle;
@@ -12,26 +14,39 @@ use tokio::time::timeout;
 
 use super::super::BusError;
 use super::client::Context;
+use crate::platform::aws::{configuration, reason};
 use crate::platform::config::KafkaAuth;
+use crate::platform::discovery::{Discovery, DiscoveryError};
 
 /// How long a token, or the list of brokers, may take.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// The brokers of a cluster for a way in, from `GetBootstrapBrokers`.
-pub(super) async fn brokers(arn: &str, auth: KafkaAuth) -> Result<String, BusError> {
-    let timeouts = TimeoutConfig::builder().operation_timeout(DEADLINE).build();
-    let shared = aws_config::defaults(BehaviorVersion::latest()).timeout_config(timeouts).load().await;
-    let asked = aws_sdk_kafka::Client::new(&shared).get_bootstrap_brokers().cluster_arn(arn).send().await;
-    let answer = asked.map_err(|error| {
-        let text = aws_sdk_kafka::error::DisplayErrorContext(&error).to_string();
-        BusError::Unavailable(format!("the brokers of the cluster cannot be asked for: {text}"))
-    })?;
+/// The brokers of a cluster for a way in, asked for when they are needed.
+pub(super) fn discovery(arn: &str, auth: KafkaAuth) -> Arc<Discovery<String>> {
+    let arn: Arc<str> = arn.into();
+    Discovery::new("the brokers", move || {
+        let arn = arn.clone();
+        async move { brokers(&arn, auth).await }.boxed()
+    })
+}
+
+/// From `GetBootstrapBrokers`.
+async fn brokers(arn: &str, auth: KafkaAuth) -> Result<String, DiscoveryError> {
+    let asked = Box::pin(async {
+        let client = aws_sdk_kafka::Client::new(&configuration(DEADLINE).await);
+        client.get_bootstrap_brokers().cluster_arn(arn).send().await
+    });
+    let answer =
+        timeout(DEADLINE, asked).await.map_err(|_| DiscoveryError(format!("no answer within {DEADLINE:?}")))?;
+    let answer = answer.map_err(|error| DiscoveryError(reason(&error)))?;
     let brokers = match auth {
-        KafkaAuth::None => answer.bootstrap_broker_string(),
-        KafkaAuth::Tls => answer.bootstrap_broker_string_tls(),
-        KafkaAuth::Iam => answer.bootstrap_broker_string_sasl_iam(),
+        KafkaAuth::None => answer.bootstrap_broker_string,
+        KafkaAuth::Tls => answer.bootstrap_broker_string_tls,
+        KafkaAuth::Iam => answer.bootstrap_broker_string_sasl_iam,
     };
-    brokers.map(str::to_owned).ok_or_else(|| BusError::Refused(format!("the cluster has no listener for {auth:?}")))
+    brokers
+        .filter(|list| !list.is_empty())
+        .ok_or_else(|| DiscoveryError(format!("the cluster has no listener for {auth:?}")))
 }
 
 /// Tokens for SASL/OAUTHBEARER. librdkafka asks for the next one when four fifths of the last one's life are over, and

@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::topics::{MAX_DEAD_LETTER, max_message_bytes};
 use super::super::{BusError, Message};
-use super::client::{Client, Context};
+use super::client::{Client, Context, Origin};
 use super::failure;
 use crate::platform::clock::{Clock, Timestamp};
 
@@ -33,6 +33,7 @@ pub(super) struct Producer {
 
 struct Open {
     producer: FutureProducer<Context>,
+    origin: Origin,
     used: Timestamp,
 }
 
@@ -60,8 +61,10 @@ impl Producer {
             });
         }
         if results.iter().any(|result| matches!(result, Err(BusError::Unavailable(_)))) {
-            // Whatever it has lost count of, a new one has not.
-            open.take();
+            // Whatever it has lost count of, a new one has not. And it may not be the brokers that are away, but their addresses.
+            if let Some(Open { origin, .. }) = open.take() {
+                self.client.doubt(origin);
+            }
             end(producer).await;
         }
         results
@@ -70,13 +73,13 @@ impl Producer {
     /// The producer there is, or a new one.
     async fn producer(&self, open: &mut Option<Open>) -> Result<FutureProducer<Context>, BusError> {
         let now = self.clock.now();
-        if let Some(Open { producer, used }) = open.as_mut()
+        if let Some(Open { producer, used, .. }) = open.as_mut()
             && (TimeDelta::zero()..UNUSED).contains(&(now - *used))
         {
             *used = now;
             return Ok(producer.clone());
         }
-        let mut config = self.client.config().await?;
+        let (mut config, origin) = self.client.config().await?;
         config
             .set("enable.idempotence", "true")
             .set("acks", "all")
@@ -92,7 +95,7 @@ impl Producer {
             .set("topic.metadata.propagation.max.ms", "5000");
         let producer: FutureProducer<Context> =
             config.create_with_context(self.client.context()).map_err(|error| failure(&error))?;
-        if let Some(old) = open.replace(Open { producer: producer.clone(), used: now }) {
+        if let Some(old) = open.replace(Open { producer: producer.clone(), origin, used: now }) {
             end(old.producer).await;
         }
         Ok(producer)

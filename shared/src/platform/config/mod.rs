@@ -6,6 +6,7 @@ mod auth;
 mod cache;
 mod chains;
 mod contracts;
+mod database_auth;
 mod filters;
 mod http;
 mod kafka;
@@ -16,14 +17,15 @@ mod quotes;
 mod redis;
 mod store;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::Url;
 
 use super::secret::Secret;
-use super::telemetry;
+use super::{secrets, telemetry};
 
 pub use auth::{AuthConfig, AuthMode};
 pub use cache::cold_bucket;
@@ -31,6 +33,7 @@ pub use chains::{ChainNodes, ChainsConfig};
 pub use contracts::{
     ChainlinkFeedConfig, CodeHash, ContractAddress, ContractsConfig, UniswapConfig, UniswapV2Config, UniswapV3Config,
 };
+pub use database_auth::DatabaseAuth;
 pub use filters::{Topics, WatchedFilter};
 pub use http::HttpConfig;
 pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
@@ -43,7 +46,11 @@ pub use store::{Database, StoreConfig};
 
 /// The variables of a process.
 #[derive(Clone, Default)]
-pub struct Vars(BTreeMap<String, String>);
+pub struct Vars {
+    values: BTreeMap<String, String>,
+    /// Which were asked for, of this or of any copy.
+    asked: Arc<Mutex<BTreeSet<String>>>,
+}
 
 impl Vars {
     /// The environment of this process. To be called by a `main`.
@@ -55,7 +62,34 @@ impl Vars {
 
     /// The value of a variable; one that is empty counts as unset.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+        let mut asked = self.record();
+        if !asked.contains(name) {
+            asked.insert(name.to_owned());
+        }
+        drop(asked);
+        self.values.get(name).map(|value| value.trim()).filter(|value| !value.is_empty())
+    }
+
+    /// The variables that were asked for, set or not, of this or of any copy of it.
+    pub fn asked(&self) -> BTreeSet<String> {
+        self.record().clone()
+    }
+
+    /// All that are set. They do not count as asked for.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value.trim()))
+    }
+
+    /// A copy with some that are others.
+    #[cfg(feature = "aws")]
+    pub(crate) fn with<'a>(&self, others: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut copy = self.clone();
+        copy.values.extend(others.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        copy
+    }
+
+    fn record(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The value of a variable that must not be seen.
@@ -92,7 +126,8 @@ impl Vars {
 
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Vars {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        let values = pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { values, asked: Arc::default() }
     }
 }
 
@@ -149,6 +184,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
     [
         http::VARIABLES,
         store::VARIABLES,
+        database_auth::VARIABLES,
         redis::VARIABLES,
         cache::VARIABLES,
         kafka::VARIABLES,
@@ -160,9 +196,24 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         contracts::VARIABLES,
         auth::VARIABLES,
         limits::VARIABLES,
+        secrets::VARIABLES,
         telemetry::VARIABLES,
     ]
     .into_iter()
     .flatten()
     .copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_is_known_to_all_copies() {
+        let vars = Vars::from_iter([("A", "1"), ("B", "2")]);
+        let copy = vars.clone();
+        assert!(copy.get("A").is_some() && vars.secret("C").is_none());
+        assert_eq!(vars.iter().count(), 2);
+        assert_eq!(vars.asked(), ["A", "C"].map(str::to_owned).into());
+    }
 }

@@ -8,7 +8,8 @@ mod table;
 pub(crate) use at_once::{all, persistently};
 pub(crate) use item::{Item, is_over, key, number, put_time, read_number, read_text, read_time, seconds, size, text};
 pub(crate) use table::{
-    Found, Table, Transacted, Written, delete_request, failure, pause, put_if, put_request, unbuilt,
+    Found, Table, Transacted, Written, delete_request, failure, pause, put_if, put_request, try_to_commit, unbuilt,
+    wait,
 };
 
 /// Why a table did not do what it was asked.

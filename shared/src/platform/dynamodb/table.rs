@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkErro
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
@@ -176,25 +177,16 @@ impl Table {
         .await
     }
 
-    /// Makes all of these writes or none. Under one token: an attempt whose answer was lost is not made a second time.
-    pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted, TableError> {
+    /// All of these writes, to be made or none. Under one token: an attempt whose answer was lost is not made a second time.
+    pub(crate) async fn transaction(&self, writes: Vec<TransactWriteItem>) -> TransactWriteItemsFluentBuilder {
         let transaction = self.client().await.transact_write_items().set_transact_items(Some(writes));
-        let transaction = transaction.client_request_token(Uuid::now_v7().to_string());
-        patiently(|| async {
-            match Box::pin(transaction.clone().send()).await {
-                Ok(_) => Ok(Some(Transacted::Done)),
-                Err(error) => match error.as_service_error() {
-                    Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                        let reasons = cancelled.cancellation_reasons();
-                        let (refused, passes) = (refused(reasons), passes(reasons));
-                        if passes || refused.is_some() { Ok(refused) } else { Err(failure(error)) }
-                    }
-                    Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(None),
-                    _ => Err(failure(error)),
-                },
-            }
-        })
-        .await
+        transaction.client_request_token(Uuid::now_v7().to_string())
+    }
+
+    /// Makes all of these writes or none, whoever else is at them.
+    pub(crate) async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<Transacted, TableError> {
+        let transaction = self.transaction(writes).await;
+        patiently(|| try_to_commit(&transaction)).await
     }
 
     /// Makes all of these writes, in order as far as one call does not hold them all.
@@ -212,6 +204,24 @@ impl Table {
             }
         }
         Ok(())
+    }
+}
+
+/// Tries to make a transaction. `None`: others are at its items, or it was throttled; it can be tried again as it is.
+pub(crate) async fn try_to_commit(
+    transaction: &TransactWriteItemsFluentBuilder,
+) -> Result<Option<Transacted>, TableError> {
+    match Box::pin(transaction.clone().send()).await {
+        Ok(_) => Ok(Some(Transacted::Done)),
+        Err(error) => match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                let reasons = cancelled.cancellation_reasons();
+                let (refused, passes) = (refused(reasons), passes(reasons));
+                if passes || refused.is_some() { Ok(refused) } else { Err(failure(error)) }
+            }
+            Some(TransactWriteItemsError::TransactionInProgressException(_)) => Ok(None),
+            _ => Err(failure(error)),
+        },
     }
 }
 
@@ -249,8 +259,13 @@ pub(crate) async fn pause(attempt: u32) -> Result<(), TableError> {
     if attempt >= ATTEMPTS {
         return Err(busy());
     }
-    tokio::time::sleep(jitter(LONGEST_PAUSE.min(FIRST_PAUSE * (1 << attempt.min(8))))).await;
+    wait(attempt).await;
     Ok(())
+}
+
+/// Waits before the next attempt, however many there were.
+pub(crate) async fn wait(attempt: u32) {
+    tokio::time::sleep(jitter(LONGEST_PAUSE.min(FIRST_PAUSE * (1 << attempt.min(8))))).await;
 }
 
 fn busy() -> TableError {
@@ -310,16 +325,16 @@ where
     if passes { TableError::Unavailable(message) } else { TableError::Failed(message) }
 }
 
-/// A call is short, and somebody waits: it is tried three times, soon.
+/// A call is short, and somebody waits: what is throttled, or fails, is tried again soon, with jitter, and not for long.
 async fn client() -> Client {
     let retries = RetryConfig::standard()
-        .with_max_attempts(3)
+        .with_max_attempts(8)
         .with_initial_backoff(Duration::from_millis(50))
         .with_max_backoff(Duration::from_millis(500));
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
         .operation_attempt_timeout(Duration::from_secs(1))
-        .operation_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(4))
         .build();
     let config = aws_config::defaults(BehaviorVersion::latest()).retry_config(retries).timeout_config(timeouts);
     Client::new(&config.load().await)

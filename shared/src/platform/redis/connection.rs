@@ -77,7 +77,7 @@ impl Server {
             Self::Discovered(discovery, role) => {
                 let (discovery, role) = (Arc::clone(discovery), *role);
                 async move {
-                    let (lookup, addresses) = discovery.addresses().await?;
+                    let (lookup, addresses) = discovery.addresses().await.map_err(std::io::Error::other)?;
                     let opened = match Self::new(role.of(&addresses), options) {
                         Ok(server) => server.open(options).await,
                         Err(unusable) => Err(std::io::Error::other(unusable).into()),

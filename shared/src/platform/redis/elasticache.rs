@@ -3,21 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
 use aws_sdk_elasticache::Client;
-use aws_sdk_elasticache::error::DisplayErrorContext;
 use aws_sdk_elasticache::types::{Endpoint, ReplicationGroup as Described};
 use futures_util::FutureExt;
 use tokio::time::timeout;
 
-use super::discovery::{Discovery, DiscoveryError};
+use super::discovery::Discovery;
+use crate::platform::aws::{configuration, reason};
 use crate::platform::config::{RedisConfig, RedisEndpoint, ReplicationGroup};
+use crate::platform::discovery::DiscoveryError;
 
 /// How long the answer may take, all attempts included.
 const DEADLINE: Duration = Duration::from_secs(2);
-const ATTEMPTS: u32 = 2;
 
 /// The endpoints of a group, asked for when they are needed.
 ///
@@ -25,7 +22,7 @@ const ATTEMPTS: u32 = 2;
 /// deadline goes on while nobody waits. A sandbox with a request now and then would never come to an end.
 pub(crate) fn discovery(group: ReplicationGroup) -> Arc<Discovery> {
     let group = Arc::new(group);
-    Discovery::new(move || {
+    Discovery::new("redis", move || {
         let group = Arc::clone(&group);
         let asked = tokio::spawn(async move { endpoints(&group).await });
         asked.map(|ended| ended.unwrap_or_else(|_| Err(DiscoveryError("the task that asks ended".to_owned())))).boxed()
@@ -43,12 +40,9 @@ pub(crate) async fn endpoints(group: &ReplicationGroup) -> Result<RedisConfig, D
 }
 
 async fn describe(id: &str) -> Result<Described, DiscoveryError> {
-    let retry = RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(DEADLINE / 20);
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(DEADLINE / ATTEMPTS).build();
-    let shared = aws_config::defaults(BehaviorVersion::latest()).retry_config(retry).timeout_config(timeouts);
-    let client = Client::new(&shared.load().await);
+    let client = Client::new(&configuration(DEADLINE).await);
     let asked = client.describe_replication_groups().replication_group_id(id).send().await;
-    let answer = asked.map_err(|error| DiscoveryError(DisplayErrorContext(&error).to_string()))?;
+    let answer = asked.map_err(|error| DiscoveryError(reason(&error)))?;
     let group = answer.replication_groups.and_then(|groups| groups.into_iter().next());
     group.ok_or_else(|| DiscoveryError("no such replication group".to_owned()))
 }

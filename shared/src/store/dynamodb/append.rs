@@ -6,15 +6,15 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckF
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::DynamoDbStore;
 use super::items::{ALONE, event_item, event_sort_key, head_key, json, read_event, size, sortable};
 use super::outbox::{FREE, part};
+use super::{DEADLINE, DynamoDbStore};
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::clock::{Timestamp, after};
 use crate::platform::dynamodb::{
-    Found, Item, Transacted, key, number, pause, read_number, read_text, seconds, text, unbuilt,
+    Found, Item, Transacted, key, number, read_number, read_text, seconds, text, try_to_commit, unbuilt, wait,
 };
-use crate::store::{Append, Appended, Expected, IDEMPOTENCY_WINDOW, IdempotencyKey, StoreError, StreamAppend};
+use crate::store::{Append, Appended, Expected, IDEMPOTENCY_WINDOW, IdempotencyKey, StoreError, StreamAppend, within};
 
 /// What the items of a transaction may have together.
 const MOST_BYTES: usize = 4 * 1024 * 1024;
@@ -32,13 +32,25 @@ struct Range {
 impl DynamoDbStore {
     pub(super) async fn append_events(&self, append: &Append) -> Result<Appended, StoreError> {
         append.check()?;
-        for attempt in 1.. {
+        let any = append.streams.iter().any(|part| part.expected == Expected::Any);
+        let _alone = if any { Some(self.any_version.lock().await) } else { None };
+        within(DEADLINE, self.append_alone(append)).await
+    }
+
+    /// Until it is done, refused, or no longer waited for.
+    async fn append_alone(&self, append: &Append) -> Result<Appended, StoreError> {
+        for attempt in 1_u32.. {
             let before = self.versions_before(append).await?;
-            let now = self.clock.now();
-            let (events, writes) = self.writes(append, &before, now)?;
-            let found = match self.table.transact(writes).await? {
-                Transacted::Done => return Ok(Appended { events, replayed: false }),
-                Transacted::Refused(found) => found,
+            let (events, writes) = self.writes(append, &before, self.clock.now())?;
+            let transaction = self.table.transaction(writes).await;
+            let found = match try_to_commit(&transaction).await? {
+                Some(Transacted::Done) => return Ok(Appended { events, replayed: false }),
+                Some(Transacted::Refused(found)) => found,
+                // Another writer is at it. What that leaves behind is read, which disturbs nobody, before the next attempt.
+                None => {
+                    wait(attempt).await;
+                    self.what_would_be_found(append).await?
+                }
             };
             let mut found = found.into_iter();
             let heads: Vec<Found> = found.by_ref().take(append.streams.len()).collect();
@@ -48,10 +60,27 @@ impl DynamoDbStore {
             if let Some(conflict) = conflict(append, &heads) {
                 return Err(conflict);
             }
-            // Another writer was first where any version will do.
-            pause(attempt).await?;
         }
         Err(StoreError::Unavailable("others go on appending".to_owned()))
+    }
+
+    /// What a transaction would be refused for, were it made now; as it would say so.
+    async fn what_would_be_found(&self, append: &Append) -> Result<Vec<Found>, StoreError> {
+        let parts = append.streams.iter();
+        let items = self.table.get_all(parts.clone().map(|part| head_key(part.stream.aggregate_id)).collect()).await?;
+        let head = |part: &StreamAppend| {
+            let item = of_stream(&items, &part.stream).cloned();
+            match part.expected {
+                Expected::Exact(expected) if expected != version(item.as_ref()) => Found::Against(item),
+                _ => Found::Well,
+            }
+        };
+        let mut found: Vec<Found> = parts.map(head).collect();
+        if let Some(key) = &append.idempotency {
+            let kept = self.table.get(idempotency_item_key(key)).await?.filter(|item| self.is_kept(item));
+            found.push(kept.map_or(Found::Well, |item| Found::Against(Some(item))));
+        }
+        Ok(found)
     }
 
     /// The version that each stream is to have: the expected one, or, where any will do, the one that it has.
@@ -59,14 +88,9 @@ impl DynamoDbStore {
         let any = |part: &&StreamAppend| part.expected == Expected::Any;
         let keys = append.streams.iter().filter(any).map(|part| head_key(part.stream.aggregate_id)).collect();
         let heads = self.table.get_all(keys).await?;
-        let version = |stream: &StreamId| {
-            let key = head_key(stream.aggregate_id);
-            let head = heads.iter().find(|head| head.get("pk") == key.get("pk"));
-            head.and_then(|head| read_number(head, "v")).unwrap_or(0)
-        };
         let before = |part: &StreamAppend| match part.expected {
             Expected::Exact(expected) => expected,
-            Expected::Any => version(&part.stream),
+            Expected::Any => version(of_stream(&heads, &part.stream)),
         };
         Ok(append.streams.iter().map(before).collect())
     }
@@ -154,13 +178,15 @@ impl DynamoDbStore {
     }
 
     pub(super) async fn under_key(&self, key: &IdempotencyKey) -> Result<Option<Appended>, StoreError> {
-        let item = self.table.get(idempotency_item_key(key)).await?;
-        let in_time =
-            |item: &Item| read_number(item, "c").is_some_and(|created: i64| created > oldest(self.clock.now()));
-        match item.filter(in_time) {
+        match self.table.get(idempotency_item_key(key)).await?.filter(|item| self.is_kept(item)) {
             Some(item) => self.again(&item, key).await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Whether a key is within its window.
+    fn is_kept(&self, item: &Item) -> bool {
+        read_number(item, "c").is_some_and(|created: i64| created > oldest(self.clock.now()))
     }
 
     /// The result that is remembered under a key.
@@ -202,11 +228,21 @@ fn recorded(append: &StreamAppend, before: i32, whole: &Append) -> impl Iterator
 fn conflict(append: &Append, heads: &[Found]) -> Option<StoreError> {
     append.streams.iter().zip(heads).find_map(|(part, found)| match (part.expected, found) {
         (Expected::Exact(expected), Found::Against(head)) => {
-            let actual = head.as_ref().and_then(|head| read_number(head, "v")).unwrap_or(0);
-            Some(StoreError::Conflict { stream: part.stream.clone(), expected, actual })
+            Some(StoreError::Conflict { stream: part.stream.clone(), expected, actual: version(head.as_ref()) })
         }
         _ => None,
     })
+}
+
+/// The head of a stream among several.
+fn of_stream<'a>(heads: &'a [Item], stream: &StreamId) -> Option<&'a Item> {
+    let key = head_key(stream.aggregate_id);
+    heads.iter().find(|head| head.get("pk") == key.get("pk"))
+}
+
+/// The version that a head says; 0 without one.
+fn version(head: Option<&Item>) -> i32 {
+    head.and_then(|head| read_number(head, "v")).unwrap_or(0)
 }
 
 fn idempotency_item_key(idempotency: &IdempotencyKey) -> Item {

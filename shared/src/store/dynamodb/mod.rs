@@ -43,6 +43,7 @@ use std::sync::atomic::AtomicI32;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use tokio::sync::Mutex;
 
 #[cfg(doc)]
 use super::ReadOrder;
@@ -62,6 +63,8 @@ const AT_ONCE: usize = 16;
 pub struct DynamoDbStore {
     clock: Arc<dyn Clock>,
     table: Table,
+    /// Held while something is appended at any version: two of one process would only refuse each other.
+    any_version: Mutex<()>,
     /// The generation of the read models that was live when it was last asked for.
     live: AtomicI32,
 }
@@ -79,7 +82,7 @@ impl DynamoDbStore {
     }
 
     fn on(table: Table, clock: Arc<dyn Clock>) -> Self {
-        Self { clock, table, live: AtomicI32::new(generations::FIRST) }
+        Self { clock, table, any_version: Mutex::new(()), live: AtomicI32::new(generations::FIRST) }
     }
 }
 

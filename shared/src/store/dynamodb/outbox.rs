@@ -7,7 +7,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use uuid::Uuid;
 
 use super::items::{HeadItem, event_sort_key, head_key, partition, read_aggregate_id, read_head, sortable};
-use super::{AT_ONCE, DEADLINE, DynamoDbStore, INDEX};
+use super::{AT_ONCE, DynamoDbStore, INDEX};
 use crate::platform::BoxFuture;
 use crate::platform::clock::{Timestamp, after};
 use crate::platform::dynamodb::{Item, Written, key, number, pause, read_text, read_time, text};
@@ -20,6 +20,8 @@ const CLAIMED: &str = "C";
 /// Parts of the index, each for both. A part takes a thousand writes a second, and a stream that is appended to and published
 /// makes four.
 const PARTS: u8 = 8;
+/// How long a call may take: no caller waits for it but a relay.
+const DEADLINE: Duration = Duration::from_secs(15);
 /// How often the index is looked at again when others have claimed what it showed.
 const LOOKS: u32 = 4;
 /// Streams whose events are counted for the backlog. What more there are, is only counted as streams.

@@ -28,7 +28,7 @@ impl EventStore for DynamoDbStore {
     }
 
     fn append<'a>(&'a self, append: &'a Append) -> BoxFuture<'a, Result<Appended, StoreError>> {
-        Box::pin(within(DEADLINE, self.append_events(append)))
+        Box::pin(self.append_events(append))
     }
 
     fn appended_under<'a>(&'a self, key: &'a IdempotencyKey) -> BoxFuture<'a, Result<Option<Appended>, StoreError>> {

@@ -3,6 +3,8 @@
 
 mod append;
 mod error;
+#[cfg(feature = "rds-iam")]
+mod iam;
 mod leases;
 mod outbox;
 mod pool;
@@ -46,10 +48,23 @@ impl PostgresStore {
     /// # Errors
     /// [`StoreError::Invalid`] for what is no Postgres URL. The text does not repeat it: it may carry a password.
     pub fn connect(url: &Secret, max_connections: u32) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(url.expose())
-            .map_err(|_| StoreError::Invalid("the database URL is not one of Postgres".to_owned()))?;
-        Ok(Self { pool: Pool::new(options, max_connections) })
+        Ok(Self { pool: Pool::new(options(url)?, max_connections) })
     }
+
+    /// The same where each connection is let in by a token of Amazon RDS for that region, over TLS.
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] for what is no Postgres URL, or asks for less than TLS.
+    #[cfg(feature = "rds-iam")]
+    pub fn connect_with_iam(url: &Secret, max_connections: u32, region: &str) -> Result<Self, StoreError> {
+        let pool = Pool::new(iam::encrypted(options(url)?, url)?, max_connections);
+        Ok(Self { pool: pool.with_tokens(iam::Tokens::new(region)) })
+    }
+}
+
+fn options(url: &Secret) -> Result<PgConnectOptions, StoreError> {
+    let invalid = |_| StoreError::Invalid("the database URL is not one of Postgres".to_owned());
+    PgConnectOptions::from_str(url.expose()).map_err(invalid)
 }
 
 impl Maintenance for PostgresStore {

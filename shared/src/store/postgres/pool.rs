@@ -27,6 +27,9 @@ const PING: Duration = Duration::from_millis(500);
 
 pub(super) struct Pool {
     options: PgConnectOptions,
+    /// Where the passwords of connections are from, if it is not the options.
+    #[cfg(feature = "rds-iam")]
+    tokens: Option<super::iam::Tokens>,
     slots: Semaphore,
     /// A stack: what is used most stays fresh. The lock is never held across an await.
     idle: Mutex<Vec<Idle>>,
@@ -42,10 +45,18 @@ impl Pool {
     pub(super) fn new(options: PgConnectOptions, max_connections: u32) -> Self {
         Self {
             options: options.disable_statement_logging(),
+            #[cfg(feature = "rds-iam")]
+            tokens: None,
             slots: Semaphore::new(usize::try_from(max_connections.max(1)).unwrap_or(1)),
             idle: Mutex::default(),
             doubt: Mutex::new(Doubt::new(Instant::now(), SystemTime::now())),
         }
+    }
+
+    /// The same with a token for each connection.
+    #[cfg(feature = "rds-iam")]
+    pub(super) fn with_tokens(self, tokens: super::iam::Tokens) -> Self {
+        Self { tokens: Some(tokens), ..self }
     }
 
     /// A connection that works, within [`ACQUIRE`].
@@ -54,12 +65,21 @@ impl Pool {
             let slot = self.slots.acquire().await.map_err(|_| unavailable("it is closed"))?;
             let connection = match self.working_idle().await {
                 Some(connection) => connection,
-                None => self.options.connect().await.map_err(unreachable)?,
+                None => self.connect().await?,
             };
             Ok(Held { connection, pool: self, _slot: slot })
         })
         .await
         .unwrap_or_else(|_| Err(unavailable("no connection within 3 s")))
+    }
+
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
+        #[cfg(feature = "rds-iam")]
+        if let Some(tokens) = &self.tokens {
+            let token = tokens.next(&self.options).await?;
+            return self.options.clone().password(token.expose()).connect().await.map_err(unreachable);
+        }
+        self.options.connect().await.map_err(unreachable)
     }
 
     async fn working_idle(&self) -> Option<PgConnection> {

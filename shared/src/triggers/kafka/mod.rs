@@ -10,6 +10,8 @@ use serde_json::value::RawValue;
 #[cfg(feature = "aws")]
 use std::sync::Arc;
 
+#[cfg(feature = "aws")]
+use crate::app::Renewed;
 use crate::bus::Record;
 use crate::platform::clock::Timestamp;
 use crate::services::consume::BatchConsumer;
@@ -23,11 +25,14 @@ pub(super) use event::{encode, failed_offsets};
 /// # Errors
 /// If the Lambda runtime cannot be reached.
 #[cfg(feature = "aws")]
-pub async fn run(consumer: BatchConsumer) -> Result<(), Error> {
+pub async fn run(consumer: Renewed<BatchConsumer>) -> Result<(), Error> {
     let consumer = Arc::new(consumer);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let consumer = consumer.clone();
-        async move { Ok::<_, Error>(answer(&consumer, event.payload.get(), super::deadline_of(&event.context)).await?) }
+        async move {
+            let consumer = consumer.current().await;
+            Ok::<_, Error>(answer(&consumer, event.payload.get(), super::deadline_of(&event.context)).await?)
+        }
     }))
     .await
 }

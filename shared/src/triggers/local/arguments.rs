@@ -111,6 +111,12 @@ pub(super) fn help(variables: impl Iterator<Item = Variable>) -> String {
         // Writing to a String does not fail.
         let _ = writeln!(text, "  {name:<22} {meaning} (default: {default})");
     }
+    text.push_str(
+        "\nOn Lambda the value of any of them may be the name of a secret instead:\n\
+         \x20 secretsmanager:NAME-OR-ARN   of AWS Secrets Manager\n\
+         \x20 secretsmanager:NAME-OR-ARN#KEY  the same, a member of the JSON object that it is\n\
+         \x20 ssm:/NAME                    a parameter of AWS Systems Manager\n",
+    );
     text
 }
 

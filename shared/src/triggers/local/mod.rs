@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use self::arguments::Task;
 use crate::app::Failure;
 use crate::platform::config::{Vars, variables};
+use crate::platform::secrets::References;
 
 /// Does what the arguments say, until Ctrl-C where they say to serve.
 pub async fn run(arguments: impl Iterator<Item = String>, vars: Vars) -> ExitCode {
@@ -32,6 +33,9 @@ pub async fn run(arguments: impl Iterator<Item = String>, vars: Vars) -> ExitCod
 }
 
 async fn carry_out(task: Task, vars: &Vars) -> Result<(), Failure> {
+    if !matches!(task, Task::Help | Task::Version) {
+        References::of(vars)?.refuse()?;
+    }
     match task {
         Task::Serve => Ok(serve::serve(vars).await?),
         Task::Migrate => commands::migrate(vars).await,
