@@ -143,7 +143,7 @@ fn resolved(vars: &Vars, secrets: &Resolved) -> Vars {
 
 /// When a life that begins now ends: up to a tenth sooner, so that sandboxes that started together do not ask together.
 fn next(now: Timestamp, life: Duration) -> Timestamp {
-    after(now, life - jitter(life / 10))
+    after(now, life.saturating_sub(jitter(life / 10)))
 }
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ impl Pool {
     async fn connect(&self) -> Result<PgConnection, StoreError> {
         #[cfg(feature = "rds-iam")]
         if let Some(tokens) = &self.tokens {
-            let token = tokens.next(&self.options).await?;
+            // Boxed: asking for credentials is a large future, in every call's.
+            let token = Box::pin(tokens.next(&self.options)).await?;
             return self.options.clone().password(token.expose()).connect().await.map_err(unreachable);
         }
         self.options.connect().await.map_err(unreachable)
