@@ -104,6 +104,7 @@ module "secrets" {
 
   name            = local.name
   names           = var.external_secrets
+  protected       = var.protected
   secrets_key_arn = module.keys.secrets_arn
 }
 

@@ -247,6 +247,18 @@ locals {
     ] if length(setintersection(keys(function.variables), keys(local.secret_arns))) > 0
   }
 
+  # A rebuild of the read models reads the whole table, which nobody else does.
+  permissions_to_rebuild = {
+    admin = [
+      for permission in [{
+        Sid      = "ReadEverything"
+        Effect   = "Allow"
+        Action   = ["dynamodb:Scan"]
+        Resource = [local.store_arn]
+      }] : permission if local.database == "dynamodb"
+    ]
+  }
+
   # All of it. Encoded piece by piece, as statements differ in shape; what several variables give stands there once.
   statements = {
     for name, function in local.functions : name => distinct(concat(
@@ -255,6 +267,7 @@ locals {
       flatten([for trigger in function.triggers : [for it in lookup(local.permissions_of_triggers, trigger.kind, []) : jsonencode(it)]]),
       [for it in lookup(local.permissions_of_mappings, name, []) : jsonencode(it)],
       [for it in lookup(local.permissions_on_secrets, name, []) : jsonencode(it)],
+      [for it in lookup(local.permissions_to_rebuild, name, []) : jsonencode(it)],
     ))
   }
 }

@@ -105,6 +105,18 @@ fn a_url_that_is_none_is_refused_without_being_shown() {
     assert!(matches!(error, StoreError::Invalid(_)) && !error.to_string().contains("hunter2"), "{error}");
 }
 
+/// As after a deployment that went back.
+#[tokio::test]
+async fn migrations_of_a_newer_deployment_are_left_alone() {
+    for fixture in [Fixture::sqlite().await, Fixture::postgres().await] {
+        let newer = "
+            INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+            VALUES (9999, 'of tomorrow', true, '', 0)";
+        fixture.database.tamper(newer, newer, |_| {}).await;
+        assert_eq!(fixture.store.migrate().await.unwrap(), [""; 0]);
+    }
+}
+
 /// What is not there may come, and what was there may go and come back: no store is built anew for that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_postgres_that_comes_goes_and_comes_back_is_used_again() {

@@ -20,7 +20,7 @@ mod read_models;
 mod registry;
 
 pub(crate) use bus::{kafka_at, message};
-pub(crate) use fixture::Fixture;
+pub(crate) use fixture::{Database, Fixture};
 pub(crate) use registry::Table;
 
 /// Makes each promise a test on each backend.

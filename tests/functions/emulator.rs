@@ -10,8 +10,8 @@ use support::emulator::{Emulator, Limits};
 use support::services::{dynamodb_url, fresh_postgres_database, kafka_brokers, redis_url, topic_prefix};
 
 use super::subscriptions::clients;
-use super::{Deployment, SECRET, body, sample};
-use crate::contracts::Table;
+use super::{SECRET, body, sample};
+use crate::contracts::{Database, Table};
 
 /// Says whether an answer is right.
 type Judge = fn(&Value) -> bool;
@@ -26,6 +26,8 @@ const SAMPLES: &[(&str, Judge)] = &[
     ("graphql-rest-api", |answer| data(answer)["emotion"]["version"] == 1),
     // Three prices, and what the mutations before did.
     ("outbox-relay", |answer| counts(answer, &[("published", 5), ("backlogEvents", 0)])),
+    // It only wakes.
+    ("outbox-relay-dynamodb-stream", |answer| counts(answer, &[("published", 0), ("backlogEvents", 0)])),
     ("event-projector", |answer| *answer == json!({ "batchItemFailures": [] })),
     ("admin-rebuild", |answer| answer["finished"] == true),
     ("chain-watcher", |answer| counts(answer, &[("filters", 0), ("observed", 0), ("settled", 0), ("failed", 0)])),
@@ -50,13 +52,26 @@ fn data(answer: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn every_sample_is_answered() {
-    let (coingecko, database, table) =
-        (CoinGecko::start().await, fresh_postgres_database().await, Table::fresh().await);
+async fn every_sample_is_answered_on_postgres() {
+    every_sample_is_answered(&Database::new_postgres().await).await;
+}
+
+/// Without any Postgres.
+#[tokio::test]
+async fn every_sample_is_answered_on_dynamodb() {
+    every_sample_is_answered(&Database::new_dynamodb()).await;
+}
+
+async fn every_sample_is_answered(database: &Database) {
+    let (coingecko, table) = (CoinGecko::start().await, Table::fresh().await);
+    let url = match database {
+        Database::DynamoDb(table) => format!("dynamodb:{table}"),
+        other => other.address(),
+    };
     let (endpoint, posted, _server) = clients().await;
     let topics = topic_prefix();
     let variables: BTreeMap<String, String> = [
-        ("DATABASE_URL", database.clone()),
+        ("DATABASE_URL", url),
         ("REDIS_URL", redis_url()),
         ("KAFKA_BROKERS", kafka_brokers()),
         ("KAFKA_TOPIC_PREFIX", topics.clone()),
@@ -89,10 +104,12 @@ async fn every_sample_is_answered() {
         assert!(judge(&answer), "{name}: {answer}\n{}", emulator.output());
     }
     // What they did is there to be seen.
-    let deployment = Deployment { coingecko, database };
-    assert_eq!(deployment.count("SELECT count(*) FROM events").await, 5);
-    let projected = "SELECT count(*) FROM emotions WHERE points = 30";
-    assert_eq!(deployment.count(projected).await, 1, "the projector's event and the rebuild's are the same");
+    let store = database.open().await;
+    let events = store.read_all(None, 100).await.unwrap().events;
+    assert_eq!(events.len(), 5, "{events:?}");
+    let felt = events.iter().rev().find(|event| event.stream.aggregate_type == "emotion").unwrap();
+    let [(_, emotion)] = store.emotions(&[felt.stream.aggregate_id]).await.unwrap().try_into().unwrap();
+    assert_eq!(emotion.points, 30, "the projector's event and the rebuild's are the same");
     let told: Vec<_> = posted.lock().unwrap().iter().map(|(_, message)| message.clone()).collect();
     assert_eq!(told, [json!({ "type": "connection_ack" })]);
 }
@@ -148,6 +165,6 @@ fn limits(function: &str) -> Limits {
     Limits { memory: number("memory"), timeout: number("timeout") }
 }
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }

@@ -2,6 +2,7 @@
 //! Redis and DynamoDB behind them.
 
 mod admin;
+mod drift;
 mod elasticache;
 mod emulator;
 mod graphql;

@@ -64,6 +64,19 @@ impl Lambda {
         }
     }
 
+    /// Waits until the function asks for its first invocation: it has read its variables, and is constructed.
+    ///
+    /// # Errors
+    /// What it printed, where it ends instead.
+    pub async fn started(&self) -> Result<(), String> {
+        let (mut process, mut asked) = (self.process.lock().await, self.api.asked.clone());
+        tokio::select! {
+            asked = asked.wait_for(|asked| *asked) => asked.map(drop).map_err(|error| error.to_string()),
+            status = process.ended_unhurried() => Err(format!("it ended: {status}; it printed:\n{}", self.output())),
+            () = sleep_until(Instant::now() + TIMEOUT) => Err(format!("it does not start; it printed:\n{}", self.output())),
+        }
+    }
+
     /// Whether the function ends instead of answering.
     pub async fn dies_of(&self, payload: Value) -> bool {
         let mut process = self.process.lock().await;
@@ -124,6 +137,8 @@ struct RuntimeApi {
     invocations: mpsc::UnboundedSender<Invocation>,
     waiting: Arc<Waiting>,
     failed_start: watch::Receiver<Option<Value>>,
+    /// Whether an invocation was asked for.
+    asked: watch::Receiver<bool>,
     _server: JoinSet<()>,
 }
 
@@ -156,6 +171,7 @@ struct Shared {
     next: Arc<Mutex<mpsc::UnboundedReceiver<Invocation>>>,
     waiting: Arc<Waiting>,
     failed_start: watch::Sender<Option<Value>>,
+    asked: watch::Sender<bool>,
 }
 
 impl RuntimeApi {
@@ -164,8 +180,10 @@ impl RuntimeApi {
         let address = listener.local_addr().expect("a bound port");
         let (invocations, next) = mpsc::unbounded_channel();
         let (failed, failed_start) = watch::channel(None);
+        let (asking, asked) = watch::channel(false);
         let waiting = Arc::new(Waiting::default());
-        let shared = Shared { next: Arc::new(Mutex::new(next)), waiting: waiting.clone(), failed_start: failed };
+        let shared =
+            Shared { next: Arc::new(Mutex::new(next)), waiting: waiting.clone(), failed_start: failed, asked: asking };
         let routes = Router::new()
             .route("/2018-06-01/runtime/invocation/next", get(next_invocation))
             .route("/2018-06-01/runtime/invocation/{id}/response", post(response))
@@ -174,7 +192,7 @@ impl RuntimeApi {
             .with_state(shared);
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, routes).await.expect("the runtime API serves") });
-        Self { address, invocations, waiting, failed_start, _server: server }
+        Self { address, invocations, waiting, failed_start, asked, _server: server }
     }
 
     async fn invoke(&self, payload: Value) -> Answer {
@@ -191,6 +209,7 @@ impl RuntimeApi {
 }
 
 async fn next_invocation(State(shared): State<Shared>) -> Response {
+    shared.asked.send_replace(true);
     let Some(Invocation { id, payload }) = shared.next.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };

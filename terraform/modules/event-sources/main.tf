@@ -46,10 +46,10 @@ resource "aws_lambda_event_source_mapping" "wake_relay" {
   maximum_retry_attempts             = 1
   maximum_record_age_in_seconds      = 60
 
-  # Heads of streams, and not what was just published or projected.
+  # Events that are new, and not what the relay and the projector write.
   filter_criteria {
     filter {
-      pattern = jsonencode({ dynamodb = { Keys = { sk = { S = ["@"] } } } })
+      pattern = jsonencode({ eventName = ["INSERT"], dynamodb = { Keys = { pk = { S = [{ prefix = "E#" }] }, sk = { S = [{ prefix = "0" }] } } } })
     }
   }
 

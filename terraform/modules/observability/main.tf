@@ -41,7 +41,7 @@ locals {
     clients-cannot-be-told = {
       function = "subscription-fanout"
       metric   = "push.forbidden"
-      pattern  = "{ $.message = \"clients cannot be told*\" }"
+      pattern  = "{ $.problem = \"*clients cannot be told*\" }"
       value    = "1"
       unit     = "Count"
     }

@@ -12,6 +12,8 @@ resource "aws_secretsmanager_secret" "token" {
   name        = "${var.name}/redis-password"
   description = "Auth token of ${var.replication_group}"
   kms_key_id  = var.secrets_key_arn
+
+  recovery_window_in_days = var.protected ? 30 : 0
 }
 
 resource "aws_secretsmanager_secret_version" "token" {

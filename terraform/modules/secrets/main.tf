@@ -10,6 +10,8 @@ resource "aws_secretsmanager_secret" "this" {
   name        = "${var.name}/${lower(replace(each.key, "_", "-"))}"
   description = "${each.key} of the functions"
   kms_key_id  = var.secrets_key_arn
+
+  recovery_window_in_days = var.protected ? 30 : 0
 }
 
 variable "name" {
@@ -20,6 +22,11 @@ variable "name" {
 variable "names" {
   description = "The variables whose values they are."
   type        = set(string)
+}
+
+variable "protected" {
+  description = "Whether a deleted secret can be had back for thirty days. Its name is taken as long."
+  type        = bool
 }
 
 variable "secrets_key_arn" {

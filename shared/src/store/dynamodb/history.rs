@@ -5,7 +5,7 @@
 
 use crate::domain::coin::Coin;
 use crate::platform::clock::Timestamp;
-use crate::platform::dynamodb::{Item, Written, key, number, pause, read_number, text};
+use crate::platform::dynamodb::{Item, Written, key, number, read_number, text};
 use crate::store::{HistoryQuery, PricePoint, StoreError};
 
 use super::DynamoDbStore;
@@ -47,28 +47,15 @@ impl DynamoDbStore {
             .condition_expression("attribute_not_exists(z) OR (a <= :first AND z < :last)")
             .expression_attribute_values(":first", number(span.first))
             .expression_attribute_values(":last", number(span.last));
-        let mut written = self.table.write(update).await?;
-        for attempt in 1.. {
-            let Written::Refused(found) = written else { break };
-            let Some(found) = found.as_ref().and_then(Span::read) else {
-                return Err(StoreError::Failed("a day of prices cannot be read".to_owned()));
-            };
-            let both = found.and(span);
-            if both == found {
-                break;
-            }
-            if attempt > 1 {
-                pause(attempt).await?;
-            }
-            let update = self.table.update(key.clone()).await;
-            let update = update
-                .update_expression("SET a = :first, z = :last")
-                .condition_expression("a = :a AND z = :z")
-                .expression_attribute_values(":first", number(both.first))
-                .expression_attribute_values(":last", number(both.last))
-                .expression_attribute_values(":a", number(found.first))
-                .expression_attribute_values(":z", number(found.last));
-            written = self.table.write(update).await?;
+        if matches!(self.table.write(update).await?, Written::Done(_)) {
+            return Ok(());
+        }
+        // Each end for itself, and only outwards: whoever else writes it meanwhile, nothing is lost.
+        for (change, condition, version) in
+            [("SET a = :version", "a > :version", span.first), ("SET z = :version", "z < :version", span.last)]
+        {
+            let update = self.table.update(key.clone()).await.update_expression(change).condition_expression(condition);
+            self.table.write(update.expression_attribute_values(":version", number(version))).await?;
         }
         Ok(())
     }

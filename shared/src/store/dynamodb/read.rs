@@ -41,13 +41,11 @@ impl EventStore for DynamoDbStore {
         snapshot_schema: Option<i32>,
     ) -> BoxFuture<'a, Result<Loaded, StoreError>> {
         Box::pin(within(DEADLINE, async move {
-            match snapshot_schema {
-                Some(schema) => self.load_backwards(stream, schema).await,
-                None => {
-                    let items = self.table.all(self.versions_of(stream.aggregate_id).await).await?;
-                    Ok(Loaded { snapshot: None, events: events(&items)? })
-                }
+            if let Some(schema) = snapshot_schema {
+                return self.load_backwards(stream, schema).await;
             }
+            let items = self.table.all(self.versions_of(stream.aggregate_id).await).await?;
+            Ok(Loaded { snapshot: None, events: events(&items)? })
         }))
     }
 
