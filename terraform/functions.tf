@@ -44,18 +44,18 @@ locals {
     },
     var.coingecko_url != null ? { COINGECKO_URL = var.coingecko_url } : {},
     contains(var.external_secrets, "COINGECKO_API_KEY") ? { COINGECKO_API_KEY = local.secrets.COINGECKO_API_KEY } : {},
-    contains(var.price_sources, "chainlink") ? { EVM_RPC_URLS = local.secrets.EVM_RPC_URLS } : {},
+    contains(var.price_sources, "chainlink") ? { EVM_RPC_URLS = local.secrets.EVM_RPC_URLS, RPC_QUORUM = tostring(var.rpc_quorum) } : {},
     var.chainlink_feeds != null ? { CHAINLINK_FEEDS = var.chainlink_feeds } : {},
   )
 
   chain_variables = merge(
+    { RPC_QUORUM = tostring(var.rpc_quorum) },
     contains(var.external_secrets, "EVM_RPC_URLS") ? { EVM_RPC_URLS = local.secrets.EVM_RPC_URLS } : {},
     contains(var.external_secrets, "SOLANA_RPC_URLS") ? { SOLANA_RPC_URLS = local.secrets.SOLANA_RPC_URLS } : {},
     var.chain_filters != null ? { CHAIN_FILTERS = var.chain_filters } : {},
   )
 
   quote_variables = merge(
-    { RPC_QUORUM = tostring(var.rpc_quorum) },
     var.quote_sources != null ? { QUOTE_SOURCES = join(",", var.quote_sources) } : {},
     var.uniswap_deployments != null ? { UNISWAP_DEPLOYMENTS = var.uniswap_deployments } : {},
     contains(var.external_secrets, "ZEROX_API_KEY") ? { ZEROX_API_KEY = local.secrets.ZEROX_API_KEY } : {},
