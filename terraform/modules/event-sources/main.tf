@@ -32,7 +32,7 @@ resource "aws_lambda_event_source_mapping" "kafka" {
   }
 }
 
-# DynamoDB's stream only wakes the relay: that the head of some stream changed is all it says. A wake-up that fails or is late
+# DynamoDB's stream only wakes the relay: that something was appended is all it says. A wake-up that fails or is late
 # is dropped, as the relay's schedule comes within a minute; nothing is lost with it.
 resource "aws_lambda_event_source_mapping" "wake_relay" {
   count = var.wake_relay ? 1 : 0
