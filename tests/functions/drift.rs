@@ -44,16 +44,16 @@ const LEFT_ALONE: &[(&str, &str)] = &[
 
 /// A function as one of the descriptions has it.
 #[derive(Debug, Clone, PartialEq)]
-struct Function {
-    memory: u64,
-    timeout: u64,
+pub(super) struct Function {
+    pub(super) memory: u32,
+    pub(super) timeout: u32,
     /// `always`, `never` or `with-postgres`.
     vpc: String,
     triggers: BTreeSet<String>,
 }
 
 /// What `[package.metadata.lambda]` says.
-fn functions() -> BTreeMap<String, Function> {
+pub(super) fn functions() -> BTreeMap<String, Function> {
     let folder = super::emulator::root().join("functions");
     let names = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let read = |name: String| {
@@ -61,14 +61,18 @@ fn functions() -> BTreeMap<String, Function> {
         let manifest: Value = toml::from_str(&manifest).unwrap();
         let lambda = &manifest["package"]["metadata"]["lambda"];
         let function = Function {
-            memory: lambda["memory"].as_u64().unwrap(),
-            timeout: lambda["timeout"].as_u64().unwrap(),
+            memory: number(&lambda["memory"]),
+            timeout: number(&lambda["timeout"]),
             vpc: lambda["vpc"].as_str().unwrap().to_owned(),
             triggers: triggers(&lambda["triggers"]),
         };
         (name, function)
     };
     names.filter(|name| name != "local").map(read).collect()
+}
+
+fn number(value: &Value) -> u32 {
+    value.as_u64().and_then(|number| number.try_into().ok()).unwrap()
 }
 
 /// Triggers as one line each, so that they can be compared.

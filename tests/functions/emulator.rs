@@ -10,7 +10,7 @@ use support::emulator::{Emulator, Limits};
 use support::services::{dynamodb_url, fresh_postgres_database, kafka_brokers, redis_url, topic_prefix};
 
 use super::subscriptions::clients;
-use super::{SECRET, body, sample};
+use super::{SECRET, body, drift, sample};
 use crate::contracts::{Database, Table};
 
 /// Says whether an answer is right.
@@ -155,14 +155,8 @@ fn names(folder: &str) -> impl Iterator<Item = String> {
 
 /// What `[package.metadata.lambda]` says.
 fn limits(function: &str) -> Limits {
-    let path = root().join("functions").join(function).join("Cargo.toml");
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let lambda = text.split_once("[package.metadata.lambda]").expect("it says how it is deployed").1;
-    let number = |name: &str| {
-        let value = lambda.lines().find_map(|line| line.strip_prefix(name)?.trim().strip_prefix('='));
-        value.and_then(|value| value.trim().parse().ok()).unwrap_or_else(|| panic!("{}: no {name}", path.display()))
-    };
-    Limits { memory: number("memory"), timeout: number("timeout") }
+    let function = &drift::functions()[function];
+    Limits { memory: function.memory, timeout: function.timeout }
 }
 
 pub(super) fn root() -> PathBuf {

@@ -30,7 +30,8 @@ pub(super) fn functions() -> BTreeMap<String, Function> {
     let globals = &template["Globals"]["Function"];
     assert_eq!((&globals["Handler"], &globals["Runtime"]), (&"bootstrap".into(), &"provided.al2023".into()));
     let read = |(name, (logical, properties)): (&String, &(String, Value))| {
-        let or_global = |name: &str| properties.get(name).unwrap_or(&globals[name]).as_u64().unwrap();
+        let or_global =
+            |name: &str| properties.get(name).unwrap_or(&globals[name]).as_u64().unwrap().try_into().unwrap();
         let vpc = match properties.get("VpcConfig") {
             None => "never",
             Some(Value::Tagged(chosen)) if chosen.tag == "If" => "with-postgres",

@@ -7,7 +7,7 @@ use hcl::{Body, Map, Structure, Value as Hcl};
 use serde_json::{Value, json};
 
 use super::super::emulator::root;
-use super::{Function, triggers};
+use super::{Function, number, triggers};
 
 /// The catalogue of one environment.
 pub(super) struct Terraform {
@@ -41,8 +41,8 @@ impl Terraform {
     pub(super) fn functions(&self) -> BTreeMap<String, Function> {
         let read = |(name, function): (&String, &Value)| {
             let function = Function {
-                memory: function["memory"].as_u64().unwrap(),
-                timeout: function["timeout"].as_u64().unwrap(),
+                memory: number(&function["memory"]),
+                timeout: number(&function["timeout"]),
                 vpc: function["vpc"].as_str().unwrap().to_owned(),
                 triggers: triggers(&function["triggers"]),
             };

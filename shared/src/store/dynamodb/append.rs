@@ -6,13 +6,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValuesOnConditionCheckF
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::items::{ALONE, event_item, event_sort_key, head_key, json, read_event, size, sortable};
+use super::items::{ALONE, event_item, event_sort_key, head_key, json, read_event, sortable};
 use super::outbox::{FREE, part};
 use super::{DEADLINE, DynamoDbStore};
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::clock::{Timestamp, after};
 use crate::platform::dynamodb::{
-    Found, Item, Transacted, key, number, read_number, read_text, seconds, text, try_to_commit, unbuilt, wait,
+    Found, Item, Transacted, key, number, read_number, read_text, seconds, size, text, try_to_commit, unbuilt, wait,
 };
 use crate::store::{Append, Appended, Expected, IDEMPOTENCY_WINDOW, IdempotencyKey, StoreError, StreamAppend, within};
 

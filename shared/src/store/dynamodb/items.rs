@@ -7,15 +7,13 @@ use uuid::Uuid;
 
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::clock::Timestamp;
-use crate::platform::dynamodb::{Item, key, number, read_number, read_text, read_time, text};
+use crate::platform::dynamodb::{Item, key, number, read_number, read_text, read_time, size, text};
 use crate::store::{Head, Snapshot, StoreError};
 
 /// The sort key of what is alone in its partition, and of a head: behind all versions of its stream.
 pub(super) const ALONE: &str = "@";
-/// What an item may have, all its names and values.
-const MOST_BYTES: usize = 400 * 1024;
-/// What an item has beside its texts: keys, names, numbers.
-const OVERHEAD: usize = 256;
+/// The most bytes of an item.
+const LARGEST: usize = 400 * 1024;
 
 pub(super) fn partition(aggregate_id: Uuid) -> String {
     format!("E#{}", aggregate_id.simple())
@@ -43,27 +41,27 @@ pub(super) fn newest_snapshot_key(aggregate_id: Uuid, schema_version: i32) -> It
 /// [`StoreError::Invalid`] for one that no item can hold.
 pub(super) fn event_item(event: &RecordedEvent, now: Timestamp) -> Result<Item, StoreError> {
     let metadata = serde_json::to_string(&event.metadata).map_err(|error| StoreError::Invalid(error.to_string()))?;
-    let data = event.data.to_string();
-    let bytes = data.len() + metadata.len() + event.event_type.len() + event.stream.aggregate_type.len() + OVERHEAD;
-    if bytes > MOST_BYTES {
-        return Err(StoreError::Invalid(format!("an event of {bytes} bytes; at most {MOST_BYTES} fit")));
-    }
     let mut item = key(&partition(event.stream.aggregate_id), &event_sort_key(event.event_version));
     let mut put = |name: &str, value| item.insert(name.to_owned(), value);
     put("i", AttributeValue::B(Blob::new(event.id.into_bytes())));
     put("t", text(&event.stream.aggregate_type));
     put("y", text(&event.event_type));
     put("s", number(event.schema_version));
-    put("d", AttributeValue::S(data));
+    put("d", AttributeValue::S(event.data.to_string()));
     put("m", AttributeValue::S(metadata));
     put("c", number(now.timestamp_micros()));
-    Ok(item)
+    fits(item)
 }
 
-/// The bytes of an item's texts, roughly: what a transaction may have in all is limited, too.
-pub(super) fn size(item: &Item) -> usize {
-    let bytes = |value: &AttributeValue| value.as_s().map_or(16, String::len);
-    item.iter().map(|(name, value)| name.len() + bytes(value)).sum()
+/// An item that is to be written.
+///
+/// # Errors
+/// [`StoreError::Invalid`] where it is larger than any item may be.
+pub(super) fn fits(item: Item) -> Result<Item, StoreError> {
+    match size(&item) {
+        ..=LARGEST => Ok(item),
+        size => Err(StoreError::Invalid(format!("an item of {size} bytes; at most {LARGEST} fit"))),
+    }
 }
 
 /// Whether an item of a stream's partition, or of the table, is an event.
@@ -128,4 +126,16 @@ pub(super) fn json<T: DeserializeOwned>(item: &Item, name: &str) -> Result<T, St
 
 pub(super) fn unreadable(what: &str) -> StoreError {
     StoreError::Failed(format!("the item of {what} cannot be read"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_has_400_kilobytes_at_most() {
+        let of = |length: usize| Item::from([("a".to_owned(), text(&"x".repeat(length)))]);
+        assert!(fits(of(LARGEST - 1)).is_ok());
+        assert!(matches!(fits(of(LARGEST)), Err(StoreError::Invalid(_))));
+    }
 }

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::{Delete, Put, ReturnValuesOnConditionCheckFailure, 
 use uuid::Uuid;
 
 use super::DynamoDbStore;
-use super::views::{fits, memories_partition, ordered, read};
+use super::items::fits;
+use super::views::{memories_partition, ordered, read};
 use crate::domain::projection::MemoryChange;
 use crate::platform::clock::Timestamp;
 use crate::platform::dynamodb::{

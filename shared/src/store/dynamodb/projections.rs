@@ -8,9 +8,10 @@ use aws_sdk_dynamodb::types::WriteRequest;
 use uuid::Uuid;
 
 use super::history::{Span, day};
+use super::items::fits;
 use super::memories::News;
 use super::views::{
-    emotion_item, fits, latest_item, point_item, read, read_stream, stream_item, stream_key, transaction_item,
+    emotion_item, latest_item, point_item, read, read_stream, stream_item, stream_key, transaction_item,
 };
 use super::{AT_ONCE, DEADLINE, DynamoDbStore};
 use crate::domain::coin::Coin;

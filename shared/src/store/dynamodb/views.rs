@@ -10,14 +10,12 @@ use crate::domain::price::Quote;
 use crate::domain::projection::{EmotionChange, TransactionChange};
 use crate::domain::transaction::{Submission, TransactionState};
 use crate::platform::clock::Timestamp;
-use crate::platform::dynamodb::{Item, key, number, put_time, read_number, read_text, read_time, size, text};
+use crate::platform::dynamodb::{Item, key, number, put_time, read_number, read_text, read_time, text};
 use crate::store::read_models::{signed, unsigned};
 use crate::store::{PricePoint, StoreError};
 
 /// What the partitions of all rows of all generations begin with.
 pub(super) const VIEWS: &str = "V#";
-/// The most bytes of an item.
-const LARGEST: usize = 400 * 1024;
 /// In how many parts the index of pending transactions is.
 pub(super) const PENDING_SHARDS: u8 = 4;
 
@@ -93,17 +91,6 @@ pub(super) fn read<T>(item: &Item, row: impl FnOnce(&Item) -> Option<T>) -> Resu
         let [pk, sk] = ["pk", "sk"].map(|name| read_text(item, name).unwrap_or_default());
         StoreError::Failed(format!("the row {pk:?} {sk:?} cannot be read"))
     })
-}
-
-/// An item that is to be written.
-///
-/// # Errors
-/// [`StoreError::Invalid`] where it is larger than any item may be.
-pub(super) fn fits(item: Item) -> Result<Item, StoreError> {
-    match size(&item) {
-        ..=LARGEST => Ok(item),
-        size => Err(StoreError::Invalid(format!("a row of {size} bytes; at most {LARGEST} fit"))),
-    }
 }
 
 fn with<const N: usize>(mut item: Item, attributes: [(&str, Option<AttributeValue>); N]) -> Item {
@@ -259,12 +246,5 @@ mod tests {
         assert!(times.map(|at| pending_place(at, Uuid::nil())).is_sorted());
         // Everything at a time is behind the time itself.
         assert!(times.iter().all(|at| pending_place(*at, Uuid::nil()) > sortable(*at)));
-    }
-
-    #[test]
-    fn an_item_has_400_kilobytes_at_most() {
-        let of = |length: usize| Item::from([("a".to_owned(), text(&"x".repeat(length)))]);
-        assert!(fits(of(LARGEST - 1)).is_ok());
-        assert!(matches!(fits(of(LARGEST)), Err(StoreError::Invalid(_))));
     }
 }
