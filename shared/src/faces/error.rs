@@ -29,7 +29,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    const ALL: [Self; 11] = [
+    pub(in crate::faces) const ALL: [Self; 11] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::RateLimited,

@@ -5,5 +5,7 @@ pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod limits;
+mod operations;
 mod parameters;
+mod views;
 pub mod websocket;

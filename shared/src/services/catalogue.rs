@@ -1,21 +1,25 @@
-//! What an agent can use and be: the tools and personas, as data. The one list that every face shows.
+//! What an agent can use and be: what a tool is, and the personas. The tools themselves are the operations that faces offer, and those
+//! of other servers.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::domain::emotion::{BOUND, Modifiers};
-use crate::domain::memory::MAX_CONTENT;
+use crate::domain::emotion::Modifiers;
 
 /// A tool: a thing that an agent can do through this backend.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Tool {
     /// Its name, as an agent calls it.
-    pub name: &'static str,
+    pub name: String,
     /// Its name for a person.
-    pub title: &'static str,
+    pub title: String,
     /// What it does.
-    pub description: &'static str,
+    pub description: String,
     /// The JSON Schema of its input.
     pub input_schema: Value,
+    /// The JSON Schema of what it answers with, where that is known.
+    pub output_schema: Option<Value>,
+    /// Whether it only reads.
+    pub reads: bool,
 }
 
 /// A way for an agent to speak.
@@ -42,158 +46,6 @@ impl Persona {
     }
 }
 
-/// Every tool.
-pub fn tools() -> Vec<Tool> {
-    let coins = json!({
-        "type": "array", "items": { "type": "string" }, "minItems": 1, "maxItems": 250,
-        "description": "CoinGecko ids, such as bitcoin",
-    });
-    vec![
-        Tool {
-            name: "crypto_prices",
-            title: "Prices",
-            description: "Prices of coins in US dollars, with the change over 24 hours and the market capitalisation.",
-            input_schema: object(&json!({ "coins": coins }), &["coins"]),
-        },
-        Tool {
-            name: "price_history",
-            title: "Price history",
-            description: "Past prices of a coin, newest first.",
-            input_schema: object(
-                &json!({
-                    "coin": { "type": "string" },
-                    "first": { "type": "integer", "minimum": 1, "maximum": 1000 },
-                    "after": { "type": "string" },
-                }),
-                &["coin"],
-            ),
-        },
-        Tool {
-            name: "emotion",
-            title: "Emotion",
-            description: "How the caller's agent feels, and how to tune an answer to it.",
-            input_schema: object(&json!({}), &[]),
-        },
-        Tool {
-            name: "update_emotion",
-            title: "Give feedback",
-            description: "Tells the caller's agent how its last answer was.",
-            input_schema: object(
-                &json!({ "feedback": { "type": "integer", "minimum": -BOUND, "maximum": BOUND } }),
-                &["feedback"],
-            ),
-        },
-        Tool {
-            name: "memories",
-            title: "Memories",
-            description: "What the caller's agent remembers, newest first, searched by words.",
-            input_schema: object(
-                &json!({
-                    "first": { "type": "integer", "minimum": 1, "maximum": 100 },
-                    "after": { "type": "string" },
-                    "search": { "type": "string" },
-                }),
-                &[],
-            ),
-        },
-        Tool {
-            name: "add_memory",
-            title: "Remember",
-            description: "Makes the caller's agent remember something.",
-            input_schema: object(
-                &json!({ "content": { "type": "string", "minLength": 1, "maxLength": MAX_CONTENT } }),
-                &["content"],
-            ),
-        },
-        Tool {
-            name: "delete_memory",
-            title: "Forget",
-            description: "Makes the caller's agent forget a memory.",
-            input_schema: object(&json!({ "id": { "type": "string", "format": "uuid" } }), &["id"]),
-        },
-    ]
-    .into_iter()
-    .chain(chain_tools())
-    .collect()
-}
-
-/// Those that are about chains.
-fn chain_tools() -> Vec<Tool> {
-    let text = |description: &str| json!({ "type": "string", "description": description });
-    let chain = text("A chain's name or CAIP-2 id, such as ethereum or eip155:1");
-    let units = json!({ "type": "string", "pattern": "^[0-9]{1,78}$", "description": "An integer in base units" });
-    vec![
-        Tool {
-            name: "chains",
-            title: "Chains",
-            description: "The chains that can be asked, and what is watched on them.",
-            input_schema: object(&json!({}), &[]),
-        },
-        Tool {
-            name: "balance",
-            title: "Balance",
-            description: "What an address has of a token, or of the chain's own coin.",
-            input_schema: object(
-                &json!({ "chain": chain, "address": { "type": "string" }, "token": text("A contract or mint") }),
-                &["chain", "address"],
-            ),
-        },
-        Tool {
-            name: "transaction",
-            title: "Transaction",
-            description: "What became of a transaction.",
-            input_schema: object(&json!({ "chain": chain, "hash": { "type": "string" } }), &["chain", "hash"]),
-        },
-        Tool {
-            name: "estimate_fee",
-            title: "Estimate a fee",
-            description: "What a transaction would cost, at three speeds.",
-            input_schema: object(
-                &json!({
-                    "chain": chain,
-                    "transaction": {
-                        "type": "object",
-                        "properties": {
-                            "from": { "type": "string" },
-                            "to": { "type": "string" },
-                            "value": units,
-                            "data": text("Hexadecimal with 0x (EVM)"),
-                            "message": text("The serialised message in base64 (Solana)"),
-                        },
-                        "additionalProperties": false,
-                    },
-                }),
-                &["chain", "transaction"],
-            ),
-        },
-        Tool {
-            name: "send_transaction",
-            title: "Send a transaction",
-            description: "Hands a signed transaction to a chain. To hand one in again is safe.",
-            input_schema: object(
-                &json!({ "chain": chain, "signed": text("Hexadecimal with 0x (EVM), or base64 (Solana)") }),
-                &["chain", "signed"],
-            ),
-        },
-        Tool {
-            name: "defi_swap_quote",
-            title: "Swap quote",
-            description: "The best of all quotes for a swap, after what its transaction costs, and that transaction to sign.",
-            input_schema: object(
-                &json!({
-                    "chain": chain,
-                    "fromToken": text("An address, or a symbol that is known on the chain"),
-                    "toToken": text("An address, or a symbol that is known on the chain"),
-                    "amount": units,
-                    "slippageBps": { "type": "integer", "minimum": 0, "maximum": 10_000 },
-                    "recipient": text("Who would sign and receive; without them there is no transaction"),
-                }),
-                &["chain", "fromToken", "toToken", "amount"],
-            ),
-        },
-    ]
-}
-
 /// Every persona.
 pub const PERSONAS: &[Persona] = &[
     Persona {
@@ -217,7 +69,3 @@ pub const PERSONAS: &[Persona] = &[
         instructions: "You are a risk officer: name what can be lost, how likely that is, and how to limit it.",
     },
 ];
-
-fn object(properties: &Value, required: &[&str]) -> Value {
-    json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
-}

@@ -1,10 +1,9 @@
-//! The context of an agent's session: tools, personas and the market at one moment. The same for every caller; the
+//! The context of an agent's session: personas and the market at one moment. The same for every caller; the
 //! caller's own parts are asked of their services.
 
 use std::sync::Arc;
 
-use super::Error;
-use super::catalogue::{PERSONAS, Persona, Tool, tools};
+use super::catalogue::{PERSONAS, Persona};
 use super::prices::{Price, Prices};
 use crate::domain::coin::Coin;
 use crate::platform::clock::{Clock, Timestamp};
@@ -23,8 +22,6 @@ pub struct McpContext {
     pub version: &'static str,
     /// When the context was put together.
     pub timestamp: Timestamp,
-    /// What an agent can do.
-    pub tools: Vec<Tool>,
     /// How an agent can speak.
     pub personas: &'static [Persona],
     /// The coins that the poller follows, those that have a price.
@@ -39,28 +36,16 @@ impl Contexts {
         Self { prices, market, clock }
     }
 
-    /// The context with every tool, or with the one that is named. A market that does not answer is empty.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] for a tool that does not exist.
-    pub async fn get(&self, tool: Option<&str>) -> Result<McpContext, Error> {
-        let mut tools = tools();
-        if let Some(name) = tool {
-            tools.retain(|tool| tool.name == name);
-            if tools.is_empty() {
-                let name: String = name.chars().take(64).collect();
-                return Err(Error::NotFound(format!("there is no tool {name:?}")));
-            }
-        }
+    /// The context of this moment. A market that does not answer is empty.
+    pub async fn get(&self) -> McpContext {
         let mut prices = self.prices.resolve_all(&self.market).await;
         let market: Vec<Price> = self.market.iter().filter_map(|coin| prices.remove(coin)?.ok()).collect();
-        Ok(McpContext {
+        McpContext {
             version: env!("CARGO_PKG_VERSION"),
             timestamp: self.clock.now(),
-            tools,
             personas: PERSONAS,
             complete: market.len() == self.market.len() && market.iter().all(|price| !price.stale),
             market,
-        })
+        }
     }
 }

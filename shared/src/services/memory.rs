@@ -59,6 +59,14 @@ impl Memories {
         Self { repository: Repository::new(events), store, clock }
     }
 
+    /// The id of a memory.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn id(text: &str) -> Result<Uuid, Error> {
+        text.parse().map_err(|_| Error::Invalid("id is not the id of a memory".to_owned()))
+    }
+
     /// Adds a memory of the caller's. `place` tells this use from others in one request.
     ///
     /// # Errors
@@ -86,6 +94,17 @@ impl Memories {
         let metadata = call.metadata(self.clock.now());
         self.repository.execute(call.user_id()?, &MemoryCommand::Delete { id }, &metadata, key).await?;
         Ok(id)
+    }
+
+    /// One memory of `user_id`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for one that this user does not have, whoever else may.
+    pub async fn get(&self, user_id: &str, id: Uuid) -> Result<Memory, Error> {
+        let filter = MemoryFilter { first: MAX_PAGE, ..MemoryFilter::default() };
+        let page = self.list(user_id, &filter).await?;
+        let found = page.items.into_iter().map(|item| item.node).find(|memory| memory.id == id);
+        found.ok_or_else(|| MemoryError::Unknown(id).into())
     }
 
     /// The memories of `user_id`, newest first. What the caller has just added or deleted counts, though the read

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::{Cache, EntryOptions, Loaded, ReadOptions, ReadThrough, Source};
-use crate::domain::coin::Coin;
+use crate::domain::coin::{Coin, InvalidCoin};
 use crate::domain::price::Quote;
 use crate::platform::BoxFuture;
 use crate::services::Error;
@@ -84,10 +84,45 @@ impl Prices {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn check(coins: &[Coin]) -> Result<(), Error> {
-        if coins.is_empty() || coins.len() > MAX_COINS {
-            return Err(Error::Invalid(format!("expected 1 to {MAX_COINS} coins, not {}", coins.len())));
+        Self::check_number(coins.len())
+    }
+
+    /// The same, of their number.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn check_number(coins: usize) -> Result<(), Error> {
+        if coins == 0 || coins > MAX_COINS {
+            return Err(Error::Invalid(format!("expected 1 to {MAX_COINS} coins, not {coins}")));
         }
         Ok(())
+    }
+
+    /// The id of a coin.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn coin(asked: &str) -> Result<Coin, Error> {
+        asked.parse().map_err(|invalid: InvalidCoin| Error::Invalid(invalid.to_string()))
+    }
+
+    /// What came of each coin that was asked for, out of what is known of those that are coins at all.
+    pub fn outcomes(asked: &[String], resolved: &HashMap<Coin, Result<Price, Error>>) -> Vec<Result<Price, Error>> {
+        let outcome = |asked: &String| {
+            let coin = Self::coin(asked)?;
+            resolved.get(&coin).cloned().unwrap_or_else(|| Err(Error::UnknownCoins(vec![coin])))
+        };
+        asked.iter().map(outcome).collect()
+    }
+
+    /// The price of each coin in the order asked, or why there is none.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for none or too many.
+    pub async fn each(&self, asked: &[String]) -> Result<Vec<Result<Price, Error>>, Error> {
+        Self::check_number(asked.len())?;
+        let coins: Vec<_> = asked.iter().filter_map(|asked| Self::coin(asked).ok()).collect();
+        Ok(Self::outcomes(asked, &self.resolve_all(&coins).await))
     }
 
     /// What is known of each of `coins`: a price, or why there is none.

@@ -260,7 +260,7 @@ impl<'a> Walk<'a> {
 #[derive(PartialEq)]
 struct Undefined;
 
-fn denial(required: Role, role: Option<Role>) -> Option<ApiError> {
+pub(super) fn denial(required: Role, role: Option<Role>) -> Option<ApiError> {
     match role {
         None => Some((&crate::services::Error::Unauthenticated).into()),
         Some(role) if role < required => Some(ApiError::new(Code::Forbidden, "this needs the role ADMIN")),

@@ -2,7 +2,7 @@
 
 use async_graphql::{OutputType, SimpleObject};
 
-use super::types::{Memory, PricePoint};
+use crate::faces::views::{Memory, PricePoint};
 use crate::services::page::Item;
 use crate::services::page::Page;
 

@@ -1,41 +1,21 @@
 //! `MCPContext`: what every agent needs to know, and the caller's own parts beside it.
 
-use async_graphql::{Context, Json, Object, SimpleObject};
+use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
-use serde_json::Value;
 
 use super::directives::cacheControl;
-use super::types::{EmotionState, Memory, Price};
 use super::{call, services};
 use crate::domain::emotion::{Emotion, Modifiers};
+use crate::faces::views::context::{RECENT, Tool};
+use crate::faces::views::{EmotionState, Memory, Price};
 use crate::services::Error;
 use crate::services::catalogue;
 use crate::services::context::McpContext;
 use crate::services::memory::MemoryFilter;
 
-/// How many of the caller's memories a context shows.
-const RECENT: i32 = 20;
-
-pub(super) struct MCPContext(pub(super) McpContext);
-
-/// A thing that an agent can do through this backend.
-#[derive(SimpleObject)]
-struct Tool {
-    /// Its name, as an agent calls it.
-    name: &'static str,
-    /// Its name for a person.
-    title: &'static str,
-    /// What it does.
-    description: &'static str,
-    /// The JSON Schema of its input.
-    input_schema: Json<Value>,
-}
-
-impl From<catalogue::Tool> for Tool {
-    fn from(tool: catalogue::Tool) -> Self {
-        let catalogue::Tool { name, title, description, input_schema } = tool;
-        Self { name, title, description, input_schema: Json(input_schema) }
-    }
+pub(super) struct MCPContext {
+    pub(super) tools: Vec<catalogue::Tool>,
+    pub(super) context: McpContext,
 }
 
 /// A way for an agent to speak, and the modifiers of who asks.
@@ -75,17 +55,17 @@ impl Persona {
 impl MCPContext {
     /// The version of this software.
     async fn version(&self) -> &str {
-        self.0.version
+        self.context.version
     }
 
     /// When the context was put together.
     async fn timestamp(&self) -> DateTime<Utc> {
-        self.0.timestamp
+        self.context.timestamp
     }
 
     /// What an agent can do.
     async fn tools(&self) -> Vec<Tool> {
-        self.0.tools.iter().cloned().map(Tool::from).collect()
+        self.tools.iter().cloned().map(Tool::from).collect()
     }
 
     /// How an agent can speak.
@@ -98,12 +78,12 @@ impl MCPContext {
             _ => Emotion::Neutral,
         };
         let persona = |persona| Persona { persona, modifiers: emotion.modifiers() };
-        Ok(self.0.personas.iter().map(persona).collect())
+        Ok(self.context.personas.iter().map(persona).collect())
     }
 
     /// Prices of the best-known coins.
     async fn market(&self) -> Vec<Price> {
-        self.0.market.iter().cloned().map(Price::from).collect()
+        self.context.market.iter().cloned().map(Price::from).collect()
     }
 
     /// The caller's emotion.

@@ -5,8 +5,8 @@
 
 mod admission;
 mod chain_events;
-mod chains;
 mod connection;
+mod demands;
 mod directives;
 mod errors;
 mod lexical;
@@ -18,12 +18,9 @@ mod occasion;
 mod proportion;
 mod query;
 mod rules;
-mod sent;
 mod subscription;
-mod swaps;
 #[cfg(test)]
 mod tests;
-mod types;
 mod variables;
 
 use std::sync::Arc;

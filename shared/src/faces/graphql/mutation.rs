@@ -4,10 +4,11 @@
 use async_graphql::{Context, ID, Object};
 
 use super::directives::{Role, auth, rateLimit};
-use super::sent::SentTransaction;
-use super::types::{EmotionState, Memory};
 use super::{call, services};
+use crate::faces::views::sent::SentTransaction;
+use crate::faces::views::{EmotionState, Memory};
 use crate::services::Error;
+use crate::services::memory::Memories;
 
 /// What can be changed.
 pub(super) struct Mutation;
@@ -29,7 +30,7 @@ impl Mutation {
     /// Makes the caller's agent forget a memory; answers with its id.
     #[graphql(directive = auth::apply(Role::User))]
     async fn delete_memory(&self, ctx: &Context<'_>, id: ID) -> Result<ID, Error> {
-        let id = id.parse().map_err(|_| Error::Invalid("id is not the id of a memory".to_owned()))?;
+        let id = Memories::id(&id)?;
         Ok(services(ctx)?.memories.delete(call(ctx)?, &place(ctx), id).await?.into())
     }
 

@@ -5,18 +5,19 @@ use std::sync::atomic::Ordering;
 use async_graphql::{Context, Object};
 use chrono::{DateTime, Utc};
 
-use super::chains::{Balance, Chain, ChainTransaction, FeeEstimate, TransactionInput};
 use super::connection::Connection;
 use super::directives::{Role, auth, cacheControl, rateLimit};
 use super::loader::PriceLoader;
 use super::mcp::MCPContext;
-use super::swaps::{SwapInput, SwapQuote};
-use super::types::{EmotionState, Memory, Price, PricePoint, PriceResult};
 use super::{Incomplete, call, services};
 use crate::domain::coin::Coin;
+use crate::faces::operations::find_tools;
+use crate::faces::views::chains::{Balance, Chain, ChainTransaction, FeeEstimate, TransactionInput};
+use crate::faces::views::swaps::{SwapInput, SwapQuote};
+use crate::faces::views::{EmotionState, Memory, Price, PricePoint, PriceResult};
 use crate::services::Error;
 use crate::services::memory::MemoryFilter;
-use crate::services::prices::{HistoryFilter, MAX_COINS};
+use crate::services::prices::{HistoryFilter, Prices};
 
 /// What can be asked.
 pub(super) struct Query;
@@ -26,13 +27,14 @@ impl Query {
     /// What an agent needs to know: tools, personas, the market, and the caller's own emotion and memories.
     #[graphql(directive = cacheControl::apply(300))]
     async fn mcp(&self, ctx: &Context<'_>, tool: Option<String>) -> Result<MCPContext, Error> {
-        let context = services(ctx)?.context.get(tool.as_deref()).await?;
+        let tools = find_tools(services(ctx)?, tool.as_deref()).await?;
+        let context = services(ctx)?.context.get().await;
         if !context.complete
             && let Ok(incomplete) = ctx.data::<Incomplete>()
         {
             incomplete.0.store(true, Ordering::Relaxed);
         }
-        Ok(MCPContext(context))
+        Ok(MCPContext { tools, context })
     }
 
     /// Prices in the order asked, all or nothing: an unknown coin is `NOT_FOUND` with `extensions.coins`.
@@ -46,23 +48,10 @@ impl Query {
     /// Prices in the order asked, each with its own outcome.
     #[graphql(directive = rateLimit::apply(100, 60))]
     async fn price_results(&self, ctx: &Context<'_>, coins: Vec<String>) -> Result<Vec<PriceResult>, Error> {
-        if coins.is_empty() || coins.len() > MAX_COINS {
-            return Err(Error::Invalid(format!("expected 1 to {MAX_COINS} coins, not {}", coins.len())));
-        }
-        let parsed: Vec<_> = coins.iter().map(|coin| coin.parse::<Coin>()).collect();
-        let known: Vec<_> = parsed.iter().filter_map(|coin| coin.as_ref().ok().cloned()).collect();
-        let results = loader(ctx)?.load_each(&known).await;
-        Ok(parsed
-            .into_iter()
-            .zip(coins)
-            .map(|(coin, asked)| {
-                let result = match coin {
-                    Ok(coin) => results.get(&coin).cloned().unwrap_or_else(|| Err(Error::UnknownCoins(vec![coin]))),
-                    Err(invalid) => Err(Error::Invalid(invalid.to_string())),
-                };
-                PriceResult::new(asked, result)
-            })
-            .collect())
+        Prices::check_number(coins.len())?;
+        let known: Vec<_> = coins.iter().filter_map(|coin| Prices::coin(coin).ok()).collect();
+        let outcomes = Prices::outcomes(&coins, &loader(ctx)?.load_each(&known).await);
+        Ok(coins.into_iter().zip(outcomes).map(|(asked, outcome)| PriceResult::new(asked, outcome)).collect())
     }
 
     /// Past prices of a coin that the poller follows, newest first. `first` is at most 1000.
@@ -76,7 +65,7 @@ impl Query {
         from: Option<DateTime<Utc>>,
         to: Option<DateTime<Utc>>,
     ) -> Result<Connection<PricePoint>, Error> {
-        let coin = coin.parse::<Coin>().map_err(|invalid| Error::Invalid(invalid.to_string()))?;
+        let coin = Prices::coin(&coin)?;
         let page = services(ctx)?.prices.history(&HistoryFilter { coin, from, to, first, after }).await?;
         Ok(Connection::new(page))
     }
@@ -145,12 +134,7 @@ impl Query {
 }
 
 pub(super) fn parse(coins: &[String]) -> Result<Vec<Coin>, Error> {
-    coins
-        .iter()
-        .map(|coin| {
-            coin.parse().map_err(|invalid: crate::domain::coin::InvalidCoin| Error::Invalid(invalid.to_string()))
-        })
-        .collect()
+    coins.iter().map(|coin| Prices::coin(coin)).collect()
 }
 
 fn loader<'a>(ctx: &'a Context<'_>) -> Result<&'a PriceLoader, Error> {

@@ -9,10 +9,10 @@ use super::directives::{Role, auth};
 use super::occasion::told;
 use super::query::parse;
 use super::services;
-use super::types::{EmotionUpdate, PriceUpdate};
 use crate::domain::emotion::{EmotionAggregate, EmotionEvent};
 use crate::domain::price::{PriceAggregate, PriceEvent};
 use crate::domain::{Aggregate, StreamId};
+use crate::faces::views::{EmotionUpdate, PriceUpdate};
 use crate::services::Error;
 use crate::services::prices::Prices;
 

@@ -4,6 +4,7 @@ use axum::body::{Body, to_bytes};
 use http::StatusCode;
 use serde_json::{Map, Value};
 
+use super::query::pairs;
 use crate::faces::error::ApiError;
 use crate::faces::parameters::Parameters;
 
@@ -55,7 +56,7 @@ pub(super) async fn read(body: Body) -> Result<Parsed, Unreadable> {
 /// Reads the parameters of a GET.
 pub(super) fn from_url(query: Option<&str>) -> Result<Parsed, Unreadable> {
     let mut members = Map::new();
-    for (name, value) in form_pairs(query.unwrap_or_default()) {
+    for (name, value) in pairs(query.unwrap_or_default()) {
         let value = match name.as_str() {
             "variables" | "extensions" if !value.is_empty() => {
                 serde_json::from_str(&value).map_err(|error| Unreadable::new(format!("{name} is not JSON: {error}")))?
@@ -65,10 +66,4 @@ pub(super) fn from_url(query: Option<&str>) -> Result<Parsed, Unreadable> {
         members.insert(name, value);
     }
     Ok(Parsed { operations: vec![Parameters::read(Value::Object(members)).map_err(Unreadable::new)?], batch: false })
-}
-
-fn form_pairs(query: &str) -> Vec<(String, String)> {
-    axum::extract::Query::try_from_uri(&format!("/?{query}").parse().unwrap_or_default())
-        .map(|pairs: axum::extract::Query<Vec<(String, String)>>| pairs.0)
-        .unwrap_or_default()
 }

@@ -11,7 +11,10 @@ use serde_json::json;
 use super::{Http, negotiate};
 
 pub(super) async fn show(State(http): State<Arc<Http>>, headers: HeaderMap) -> Response {
-    let mut links = vec![("/healthz", "whether this process and its database are up")];
+    let mut links = vec![
+        ("/v1", "REST (a page to try it in a browser)"),
+        ("/healthz", "whether this process and its database are up"),
+    ];
     if http.local {
         links.push(("/metrics", "what this process measured, for Prometheus"));
     }

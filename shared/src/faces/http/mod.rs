@@ -7,9 +7,12 @@ mod health;
 mod index;
 mod metrics;
 mod negotiate;
+mod openapi;
 mod persisted;
 mod problem;
+mod query;
 mod request;
+mod rest;
 #[cfg(feature = "local")]
 mod sse;
 #[cfg(feature = "local")]
@@ -86,7 +89,11 @@ impl Http {
         let mut router = Router::new()
             .route("/", get(index::show))
             .route("/healthz", get(health::show))
-            .route("/schema.graphql", get(graphql::schema));
+            .route("/schema.graphql", get(graphql::schema))
+            .route("/v1", get(openapi::page))
+            .route(openapi::PATH, get(openapi::document))
+            .route(openapi::SCRIPT_PATH, get(openapi::script))
+            .merge(rest::routes());
         if self.local {
             router = router.route("/metrics", get(metrics::show));
         }

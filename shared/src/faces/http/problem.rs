@@ -17,7 +17,8 @@ impl IntoResponse for Problem {
     }
 }
 
-fn respond(status: StatusCode, error: &ApiError) -> Response {
+/// An answer of a status that is not that of the error's code.
+pub(super) fn respond(status: StatusCode, error: &ApiError) -> Response {
     let mut body = Map::new();
     body.insert("type".to_owned(), json!("about:blank"));
     body.insert("title".to_owned(), json!(status.canonical_reason()));
@@ -51,6 +52,7 @@ pub(super) async fn no_such_path(uri: Uri) -> Response {
 pub(super) async fn no_such_method() -> Response {
     let mut response =
         respond(StatusCode::METHOD_NOT_ALLOWED, &ApiError::bad_input("this path does not take that method"));
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+    // The router knows those that it takes.
+    response.headers_mut().remove(ALLOW);
     response
 }

@@ -1,16 +1,21 @@
-//! The schema's types of chains and what is on them.
+//! Chains and what is on them.
 
 use async_graphql::{Enum, ID, InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::optional_time;
 use crate::domain::chain;
 use crate::services::chains::{FeeRequest, OwnedBalance};
 use crate::sources::chains;
 
 /// A chain that can be asked.
-#[derive(SimpleObject)]
-pub(super) struct Chain {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct Chain {
     /// Its CAIP-2 id, such as `eip155:1`.
+    #[schemars(with = "String")]
     id: ID,
     /// Its name, such as `ethereum`.
     name: String,
@@ -25,7 +30,7 @@ pub(super) struct Chain {
 }
 
 impl Chain {
-    pub(super) fn new(chain: &chains::Chain, filters: Vec<String>) -> Self {
+    pub(in crate::faces) fn new(chain: &chains::Chain, filters: Vec<String>) -> Self {
         Self {
             id: ID(chain.id.to_string()),
             name: chain.name.clone(),
@@ -38,8 +43,9 @@ impl Chain {
 }
 
 /// So much of a token.
-#[derive(SimpleObject)]
-pub(super) struct Amount {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct Amount {
     /// An integer in base units: wei, lamports.
     units: String,
     /// How many digits of `units` are behind the point.
@@ -62,9 +68,11 @@ impl From<chain::Amount> for Amount {
 }
 
 /// What an address has.
-#[derive(SimpleObject)]
-pub(super) struct Balance {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct Balance {
     /// The chain's CAIP-2 id.
+    #[schemars(with = "String")]
     chain: ID,
     /// The address, as the chain writes it.
     address: String,
@@ -89,9 +97,10 @@ impl From<OwnedBalance> for Balance {
 }
 
 /// What became of a transaction.
-#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Enum, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[graphql(remote = "chains::TransactionStatus")]
-pub(super) enum TransactionStatus {
+pub(in crate::faces) enum TransactionStatus {
     /// Not yet in a block.
     Pending,
     /// In a block, and it did what it should.
@@ -101,11 +110,14 @@ pub(super) enum TransactionStatus {
 }
 
 /// A transaction.
-#[derive(SimpleObject)]
-pub(super) struct ChainTransaction {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct ChainTransaction {
     /// The chain's CAIP-2 id.
+    #[schemars(with = "String")]
     chain: ID,
     /// Its hash; a signature on Solana.
+    #[schemars(with = "String")]
     hash: ID,
     /// What became of it.
     status: TransactionStatus,
@@ -118,6 +130,7 @@ pub(super) struct ChainTransaction {
     /// Whether that is enough to count as settled.
     settled: bool,
     /// When the block was made.
+    #[serde(serialize_with = "optional_time")]
     timestamp: Option<DateTime<Utc>>,
     /// Who signed and paid.
     from: String,
@@ -134,7 +147,7 @@ pub(super) struct ChainTransaction {
 }
 
 impl ChainTransaction {
-    pub(super) fn new(chain: &chains::Chain, transaction: chains::ChainTransaction) -> Self {
+    pub(in crate::faces) fn new(chain: &chains::Chain, transaction: chains::ChainTransaction) -> Self {
         let (block, block_hash) = transaction.block.map(|block| (block.number.to_string(), block.hash)).unzip();
         Self {
             chain: ID(chain.id.to_string()),
@@ -157,7 +170,7 @@ impl ChainTransaction {
 
 /// A transaction that may be made.
 #[derive(InputObject)]
-pub(super) struct TransactionInput {
+pub(in crate::faces) struct TransactionInput {
     /// Who would sign.
     from: Option<String>,
     /// Whom it calls or pays.
@@ -178,8 +191,9 @@ impl From<TransactionInput> for FeeRequest {
 }
 
 /// What a transaction would cost.
-#[derive(SimpleObject)]
-pub(super) struct FeeEstimate {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct FeeEstimate {
     /// How much work it is: gas (EVM), compute units (Solana).
     units: String,
     /// For who can wait.
@@ -191,8 +205,9 @@ pub(super) struct FeeEstimate {
 }
 
 /// What to offer.
-#[derive(SimpleObject)]
-pub(super) struct FeeLevel {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct FeeLevel {
     /// The most that a unit may cost: wei (`maxFeePerGas`), or micro-lamports.
     max_price: String,
     /// Of that, what goes to who makes the block (`maxPriorityFeePerGas`).

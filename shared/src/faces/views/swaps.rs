@@ -1,14 +1,17 @@
-//! The schema's types of swap quotes.
+//! Swap quotes.
 
 use async_graphql::{InputObject, SimpleObject};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::time;
 use crate::services::quotes::{BestQuote, Offer, SourceAnswer, SwapRequest};
 use crate::sources::quotes;
 
 /// A swap to be quoted.
 #[derive(InputObject)]
-pub(super) struct SwapInput {
+pub(in crate::faces) struct SwapInput {
     /// The chain's name or CAIP-2 id.
     chain: String,
     /// The token to sell: its address, or a symbol that is known on the chain.
@@ -33,8 +36,9 @@ impl From<SwapInput> for SwapRequest {
 
 /// The best quote for a swap: the one that leaves most after its transaction is paid for. Amounts are integers in base
 /// units.
-#[derive(SimpleObject)]
-pub(super) struct SwapQuote {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct SwapQuote {
     /// What is sold.
     amount_in: String,
     /// What is bought.
@@ -50,6 +54,7 @@ pub(super) struct SwapQuote {
     /// The gas that it takes, where it is known.
     gas_estimate: Option<String>,
     /// Until when it may be acted on.
+    #[serde(serialize_with = "time")]
     expires_at: DateTime<Utc>,
     /// What everybody said who was asked, the best first.
     quotes: Vec<SourceQuote>,
@@ -58,8 +63,9 @@ pub(super) struct SwapQuote {
 }
 
 /// A step of a swap.
-#[derive(SimpleObject)]
-pub(super) struct SwapHop {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct SwapHop {
     /// The token that goes in; the wrapped one stands for the chain's own coin.
     from_token: String,
     /// The token that comes out.
@@ -75,8 +81,9 @@ pub(super) struct SwapHop {
 }
 
 /// What a source said.
-#[derive(SimpleObject)]
-pub(super) struct SourceQuote {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct SourceQuote {
     /// Who.
     source: String,
     /// What is bought, if it offers the swap.
@@ -90,8 +97,9 @@ pub(super) struct SourceQuote {
 }
 
 /// A transaction that waits for its signature.
-#[derive(SimpleObject)]
-pub(super) struct UnsignedTransaction {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct UnsignedTransaction {
     /// Whom to call (EVM).
     to: Option<String>,
     /// What to say: hexadecimal (EVM); the whole transaction in base64 (Solana).

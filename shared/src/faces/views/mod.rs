@@ -1,8 +1,19 @@
-//! The schema's types, each made from what a service returns.
+//! What callers are shown, each made from what a service returns: one type for a thing, whatever face shows it. GraphQL reads
+//! its fields, REST and MCP its JSON, and both say what that looks like by its JSON Schema.
 
-use async_graphql::{ID, SimpleObject, Union};
+pub(super) mod chains;
+pub(super) mod context;
+pub(super) mod lists;
+pub(super) mod sent;
+pub(super) mod swaps;
+
+use std::borrow::Cow;
+
+use async_graphql::{Enum, ID, SimpleObject, Union};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Serialize, Serializer};
 
 use crate::domain::emotion::{self, EmotionUpdated};
 use crate::domain::event::RecordedEvent;
@@ -11,19 +22,57 @@ use crate::faces::error::ApiError;
 use crate::services;
 use crate::services::emotion::EmotionState as State;
 
+/// A decimal number as text: exact.
+struct DecimalText;
+
+impl JsonSchema for DecimalText {
+    fn schema_name() -> Cow<'static, str> {
+        "Decimal".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^-?[0-9]+([.][0-9]+)?$" })
+    }
+}
+
+/// Writes a time as GraphQL does.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&time.to_rfc3339())
+}
+
+/// The same of a time that may be missing.
+#[expect(clippy::ref_option, reason = "serde passes it so")]
+fn optional_time<S: Serializer>(given: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    match given {
+        Some(given) => time(given, serializer),
+        None => serializer.serialize_none(),
+    }
+}
+
 /// The price of a coin in US dollars.
-#[derive(SimpleObject)]
-pub(super) struct Price {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct Price {
     /// CoinGecko's id of the coin, such as `bitcoin`.
+    #[schemars(with = "String")]
     coin: ID,
     /// US dollars for one coin.
+    #[schemars(with = "DecimalText")]
     usd: Decimal,
     /// Change over the last 24 hours, in percent.
     #[graphql(name = "change24h")]
+    #[schemars(with = "Option<DecimalText>")]
     change24h: Option<Decimal>,
     /// In US dollars.
+    #[schemars(with = "Option<DecimalText>")]
     market_cap: Option<Decimal>,
     /// When the source last saw the price change.
+    #[serde(serialize_with = "time")]
     updated_at: DateTime<Utc>,
     /// Who quoted it.
     source: String,
@@ -46,9 +95,11 @@ impl From<services::prices::Price> for Price {
 }
 
 /// Why there is no price for a coin.
-#[derive(SimpleObject)]
-pub(super) struct PriceError {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct PriceError {
     /// The coin, as asked.
+    #[schemars(with = "String")]
     coin: ID,
     /// The error's code, such as `NOT_FOUND`.
     code: &'static str,
@@ -56,15 +107,36 @@ pub(super) struct PriceError {
     message: String,
 }
 
+/// What came of a coin that was asked for: a price, or why there is none.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::faces) struct PriceOutcome {
+    /// The coin, as asked.
+    coin: String,
+    /// Its price.
+    price: Option<Price>,
+    /// Why there is none.
+    error: Option<PriceError>,
+}
+
+impl From<(String, Result<services::prices::Price, services::Error>)> for PriceOutcome {
+    fn from((coin, result): (String, Result<services::prices::Price, services::Error>)) -> Self {
+        let (price, error) = match PriceResult::new(coin.clone(), result) {
+            PriceResult::Price(price) => (Some(price), None),
+            PriceResult::Error(error) => (None, Some(error)),
+        };
+        Self { coin, price, error }
+    }
+}
+
 /// A price, or why there is none.
 #[derive(Union)]
-pub(super) enum PriceResult {
+pub(in crate::faces) enum PriceResult {
     Price(Price),
     Error(PriceError),
 }
 
 impl PriceResult {
-    pub(super) fn new(coin: String, result: Result<services::prices::Price, services::Error>) -> Self {
+    pub(in crate::faces) fn new(coin: String, result: Result<services::prices::Price, services::Error>) -> Self {
         match result {
             Ok(price) => Self::Price(price.into()),
             Err(error) => {
@@ -76,11 +148,14 @@ impl PriceResult {
 }
 
 /// A price at a time.
-#[derive(SimpleObject)]
-pub(super) struct PricePoint {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct PricePoint {
     /// US dollars for one coin.
+    #[schemars(with = "DecimalText")]
     usd: Decimal,
     /// When the source saw it.
+    #[serde(serialize_with = "time")]
     at: DateTime<Utc>,
     /// Who quoted it.
     source: String,
@@ -93,27 +168,33 @@ impl From<crate::store::PricePoint> for PricePoint {
 }
 
 /// A price that changed.
-#[derive(SimpleObject)]
-pub(super) struct PriceUpdate {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct PriceUpdate {
     /// The coin.
+    #[schemars(with = "String")]
     coin: ID,
     /// US dollars for one coin.
+    #[schemars(with = "DecimalText")]
     usd: Decimal,
     /// Change over the last 24 hours, in percent.
     #[graphql(name = "change24h")]
+    #[schemars(with = "Option<DecimalText>")]
     change24h: Option<Decimal>,
     /// When the source saw it.
+    #[serde(serialize_with = "time")]
     updated_at: DateTime<Utc>,
     /// Who quoted it.
     source: String,
     /// The version of the coin's price.
     version: i32,
     /// When it was recorded here.
+    #[serde(serialize_with = "time")]
     occurred_at: DateTime<Utc>,
 }
 
 impl PriceUpdate {
-    pub(super) fn new(quote: Quote, event: &RecordedEvent) -> Self {
+    pub(in crate::faces) fn new(quote: Quote, event: &RecordedEvent) -> Self {
         Self {
             version: event.event_version,
             occurred_at: event.metadata.occurred_at,
@@ -127,9 +208,10 @@ impl PriceUpdate {
 }
 
 /// How a user's agent feels.
-#[derive(Clone, Copy, PartialEq, Eq, async_graphql::Enum)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Enum, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[graphql(remote = "emotion::Emotion")]
-pub(super) enum Emotion {
+pub(in crate::faces) enum Emotion {
     Happy,
     Excited,
     Curious,
@@ -140,8 +222,9 @@ pub(super) enum Emotion {
 }
 
 /// How answers should be tuned to an emotion.
-#[derive(SimpleObject)]
-pub(super) struct Modifiers {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct Modifiers {
     /// Factor on how sure the agent sounds.
     confidence: f64,
     /// Factor on the length of an answer.
@@ -151,9 +234,11 @@ pub(super) struct Modifiers {
 }
 
 /// A user's emotion at a version.
-#[derive(SimpleObject)]
-pub(super) struct EmotionState {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct EmotionState {
     /// The user.
+    #[schemars(with = "String")]
     user_id: ID,
     /// What the points amount to.
     emotion: Emotion,
@@ -162,6 +247,7 @@ pub(super) struct EmotionState {
     /// How often feedback was given.
     version: i32,
     /// When feedback was last given.
+    #[serde(serialize_with = "time")]
     updated_at: DateTime<Utc>,
     /// How answers should be tuned.
     modifiers: Modifiers,
@@ -182,9 +268,11 @@ impl From<State> for EmotionState {
 }
 
 /// A change of a user's emotion.
-#[derive(SimpleObject)]
-pub(super) struct EmotionUpdate {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct EmotionUpdate {
     /// The user.
+    #[schemars(with = "String")]
     user_id: ID,
     /// The emotion before.
     old_emotion: Emotion,
@@ -197,11 +285,12 @@ pub(super) struct EmotionUpdate {
     /// The version after.
     version: i32,
     /// When it happened.
+    #[serde(serialize_with = "time")]
     occurred_at: DateTime<Utc>,
 }
 
 impl EmotionUpdate {
-    pub(super) fn new(user_id: ID, updated: &EmotionUpdated, event: &RecordedEvent) -> Self {
+    pub(in crate::faces) fn new(user_id: ID, updated: &EmotionUpdated, event: &RecordedEvent) -> Self {
         Self {
             user_id,
             old_emotion: updated.old_emotion.into(),
@@ -215,18 +304,34 @@ impl EmotionUpdate {
 }
 
 /// Something that the caller's agent remembers.
-#[derive(SimpleObject)]
-pub(super) struct Memory {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct Memory {
     /// Its id.
+    #[schemars(with = "String")]
     id: ID,
     /// Its text, as given.
     content: String,
     /// When it was added.
+    #[serde(serialize_with = "time")]
     created_at: DateTime<Utc>,
 }
 
 impl From<services::memory::Memory> for Memory {
     fn from(memory: services::memory::Memory) -> Self {
         Self { id: memory.id.into(), content: memory.content, created_at: memory.created_at }
+    }
+}
+
+/// What is no longer there.
+#[derive(Serialize, JsonSchema)]
+pub(in crate::faces) struct Deleted {
+    /// Its id.
+    id: String,
+}
+
+impl From<uuid::Uuid> for Deleted {
+    fn from(id: uuid::Uuid) -> Self {
+        Self { id: id.to_string() }
     }
 }

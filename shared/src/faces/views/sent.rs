@@ -1,15 +1,19 @@
-//! The schema's types of transactions that are sent from here.
+//! Transactions that are sent from here.
 
 use async_graphql::{Enum, ID, SimpleObject};
 use chrono::{DateTime, Utc};
+use schemars::JsonSchema;
+use serde::Serialize;
 
+use super::time;
 use crate::domain::transaction;
 use crate::services::transactions;
 
 /// What has become of a transaction that was handed in here.
-#[derive(Clone, Copy, PartialEq, Eq, Enum)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Enum, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[graphql(remote = "transaction::TransactionState")]
-pub(super) enum SentState {
+pub(in crate::faces) enum SentState {
     /// About to be sent; whether it was is not known yet.
     Submitted,
     /// A node took it.
@@ -25,11 +29,14 @@ pub(super) enum SentState {
 }
 
 /// A signed transaction that was handed in.
-#[derive(SimpleObject)]
-pub(super) struct SentTransaction {
+#[derive(Serialize, SimpleObject, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(in crate::faces) struct SentTransaction {
     /// The chain's CAIP-2 id.
+    #[schemars(with = "String")]
     chain: ID,
     /// Its hash; the first signature on Solana.
+    #[schemars(with = "String")]
     hash: ID,
     /// What has become of it.
     state: SentState,
@@ -40,6 +47,7 @@ pub(super) struct SentTransaction {
     /// Its place among its sender's.
     nonce: Option<String>,
     /// When it was handed in.
+    #[serde(serialize_with = "time")]
     submitted_at: DateTime<Utc>,
 }
 
