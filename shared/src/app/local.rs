@@ -51,7 +51,7 @@ pub struct Local {
     pub pipeline: Pipeline,
     /// Where to listen.
     pub addr: SocketAddr,
-    /// Whether `/graphql` is there.
+    /// Whether `/graphql` is there, for anybody.
     pub graphql_enabled: bool,
     /// Who is asked for prices, for a person.
     pub prices: String,
@@ -110,7 +110,7 @@ pub async fn local(vars: &Vars) -> Result<Local, StartError> {
         events: carrier(vars)?.to_owned(),
         interval: parts.shared.config.poll_every,
         addr: http.addr,
-        graphql_enabled: http.graphql_enabled,
+        graphql_enabled: !http.graphql.is_off(),
         prices: describe(&parts.shared.config.sources),
         database: StoreConfig::from_vars(vars)?.database.describe(),
         tokens: token("local-user", Role::User).zip(token("local-admin", Role::Admin)),

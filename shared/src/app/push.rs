@@ -35,6 +35,7 @@ impl Face {
         let subscriptions = Subscriptions { teller: Arc::new(teller), events, clock: clock.clone(), life };
         Arc::new(Sockets {
             graph: self.graph.clone(),
+            flag: self.flag,
             verifier: self.verifier.clone(),
             limits: self.limits.clone(),
             subscriptions,

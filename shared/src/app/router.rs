@@ -14,11 +14,12 @@ use super::{StartError, store};
 use crate::breaker::Breakers;
 use crate::faces::graphql::{Graph, Services};
 #[cfg(any(feature = "apigw", feature = "local"))]
-use crate::faces::http::Http;
+use crate::faces::http::{Http, Mcp, Retirement};
 use crate::faces::limits::Limits;
 use crate::limits::{FallbackLimiter, MemoryLimiter, RateLimiter};
 use crate::platform::auth::Verifier;
 use crate::platform::config::{AuthConfig, HttpConfig, LimitsConfig, Vars};
+use crate::platform::flags::Rollout;
 use crate::services::chains::ChainReader;
 use crate::services::context::Contexts;
 use crate::services::emotion::Emotions;
@@ -73,7 +74,8 @@ impl Parts {
             prices,
         };
         Ok(Face {
-            graph: Graph::new(services, HttpConfig::from_vars(vars)?.production).map_err(StartError::Failed)?,
+            graph: Graph::new(services, vars.on_lambda()).map_err(StartError::Failed)?,
+            flag: HttpConfig::graphql(vars)?,
             verifier: Arc::new(self.verifier()?),
             limits: Limits { limiter: limits.enabled.then(|| self.limiter.clone()), config: limits, clock },
         })
@@ -92,7 +94,10 @@ impl Parts {
             measured: vec![self.shared.cache.clone(), self.shared.breakers.clone()],
             store: self.store.clone(),
             clock: self.shared.clock.clone(),
-            graphql_enabled: http.graphql_enabled,
+            graphql_flag: face.flag,
+            rest: Retirement::new(http.rest_deprecation, http.rest_sunset),
+            origins: http.origins,
+            mcp: Mcp::new(&face.graph, http.public_url.map(Into::into), self.auth.issuer.clone()),
             local: !http.production,
             #[cfg(feature = "local")]
             live: None,
@@ -103,6 +108,8 @@ impl Parts {
 /// What callers speak to, over whatever carries it.
 pub(super) struct Face {
     pub(super) graph: Graph,
+    /// To whom it is served.
+    pub(super) flag: Rollout,
     pub(super) verifier: Arc<Verifier>,
     pub(super) limits: Limits,
 }

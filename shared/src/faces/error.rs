@@ -103,6 +103,11 @@ impl ApiError {
         Self::new(Code::BadUserInput, message)
     }
 
+    /// GraphQL is not there for a caller.
+    pub(super) fn no_graphql() -> Self {
+        Self::new(Code::NotFound, "GraphQL is not served to you here; REST is, at /v1")
+    }
+
     /// The seconds after which another try makes sense, for `Retry-After`.
     pub fn retry_after_seconds(&self) -> Option<u64> {
         self.details.get("retryAfterSeconds").and_then(Value::as_u64)

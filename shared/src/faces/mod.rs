@@ -5,6 +5,8 @@ pub mod error;
 pub mod graphql;
 pub mod http;
 pub mod limits;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod operations;
 mod parameters;
 mod views;

@@ -12,6 +12,7 @@ pub mod discovery;
 pub(crate) mod dynamodb;
 #[cfg(feature = "local")]
 pub mod files;
+pub mod flags;
 pub mod ids;
 pub mod metrics;
 pub(crate) mod outage;

@@ -36,6 +36,11 @@ impl Contexts {
         Self { prices, market, clock }
     }
 
+    /// The coins of the market.
+    pub fn market(&self) -> &[Coin] {
+        &self.market
+    }
+
     /// The context of this moment. A market that does not answer is empty.
     pub async fn get(&self) -> McpContext {
         let mut prices = self.prices.resolve_all(&self.market).await;

@@ -10,18 +10,19 @@ use async_graphql::http::GraphiQLSource;
 use async_graphql::{Response as Answer, ServerError, Value};
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{IntoResponse, Response};
 use futures_util::future::join_all;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
 use super::body::{self, Parsed, Unreadable};
 use super::negotiate::{self, Media};
 use super::problem::hint;
-use super::request::call;
-use super::{DEADLINE, Http, address, persisted};
+use super::request::{call, meets_graphql};
+use super::security::{Elsewhere, page};
+use super::{DEADLINE, Http, address, persisted, problem};
 #[cfg(feature = "local")]
 use super::{Live, sse};
 use crate::faces::error::{ApiError, Code};
@@ -29,12 +30,18 @@ use crate::faces::graphql::{Answered, Graph, NO_STORE, Operation, refusal};
 use crate::faces::parameters::Parameters;
 use crate::services::{Call, Error};
 
-pub(super) async fn schema(State(http): State<Arc<Http>>) -> Response {
+pub(super) async fn schema(State(http): State<Arc<Http>>, headers: HeaderMap, extensions: Extensions) -> Response {
+    if !meets_graphql(&http, &headers, &extensions).await {
+        return problem::no_graphql();
+    }
     ([(CONTENT_TYPE, "text/plain; charset=utf-8")], http.graph.sdl().to_owned()).into_response()
 }
 
 pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
+    if !meets_graphql(&http, &parts.headers, &parts.extensions).await {
+        return problem::no_graphql();
+    }
     if parts.method == Method::GET && http.local && parts.uri.query().is_none() && negotiate::wants_html(&parts.headers)
     {
         return graphiql();
@@ -258,6 +265,6 @@ fn respond(media: Media, status: StatusCode, body: &impl Serialize, cache_contro
 }
 
 fn graphiql() -> Response {
-    Html(GraphiQLSource::build().endpoint("/graphql").subscription_endpoint("/graphql/ws").title("mcp-server").finish())
-        .into_response()
+    let source = GraphiQLSource::build().endpoint("/graphql").subscription_endpoint("/graphql/ws").title("mcp-server");
+    page(source.finish(), Elsewhere { code: &["https://unpkg.com"], images: &["https://graphql.org"] })
 }

@@ -5,20 +5,21 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{Html, IntoResponse, Response};
-use http::HeaderMap;
+use http::{Extensions, HeaderMap};
 use serde_json::json;
 
-use super::{Http, negotiate};
+use super::{Http, negotiate, request};
 
-pub(super) async fn show(State(http): State<Arc<Http>>, headers: HeaderMap) -> Response {
+pub(super) async fn show(State(http): State<Arc<Http>>, headers: HeaderMap, extensions: Extensions) -> Response {
     let mut links = vec![
         ("/v1", "REST (a page to try it in a browser)"),
+        ("/mcp", "the Model Context Protocol (streamable HTTP)"),
         ("/healthz", "whether this process and its database are up"),
     ];
     if http.local {
         links.push(("/metrics", "what this process measured, for Prometheus"));
     }
-    if http.graphql_enabled {
+    if request::meets_graphql(&http, &headers, &extensions).await {
         links.insert(0, ("/graphql", "the GraphQL endpoint (POST, GET; GraphiQL in a browser)"));
         if http.local {
             links.insert(1, ("/graphql/ws", "subscriptions (graphql-transport-ws)"));

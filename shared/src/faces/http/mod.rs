@@ -2,9 +2,12 @@
 
 mod address;
 mod body;
+mod cors;
 mod graphql;
 mod health;
 mod index;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod metrics;
 mod negotiate;
 mod openapi;
@@ -13,6 +16,8 @@ mod problem;
 mod query;
 mod request;
 mod rest;
+mod retirement;
+mod security;
 #[cfg(feature = "local")]
 mod sse;
 #[cfg(feature = "local")]
@@ -22,7 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 
 use crate::breaker::Breakers;
@@ -33,13 +38,18 @@ use crate::faces::limits::Limits;
 use crate::faces::websocket::Sockets;
 use crate::platform::auth::Verifier;
 use crate::platform::clock::Clock;
+use crate::platform::config::Origins;
+use crate::platform::flags::Rollout;
 use crate::platform::metrics::Measured;
 #[cfg(feature = "local")]
 use crate::push::in_process::InProcessPoster;
 use crate::store::Maintenance;
 
 pub use address::ClientAddress;
+#[cfg(feature = "mcp")]
+pub use mcp::Mcp;
 pub use request::Vouched;
+pub use retirement::Retirement;
 
 /// How long a request may take: less than the 30 s after which API Gateway answers for us.
 const DEADLINE: Duration = Duration::from_secs(25);
@@ -64,8 +74,15 @@ pub struct Http {
     pub breakers: Arc<Breakers>,
     /// Shown by `/metrics`.
     pub measured: Vec<Arc<dyn Measured>>,
-    /// Whether `/graphql` is served.
-    pub graphql_enabled: bool,
+    /// To whom GraphQL is served.
+    pub graphql_flag: Rollout,
+    /// When REST retires.
+    pub rest: Retirement,
+    /// Whose pages may ask from a browser.
+    pub origins: Origins,
+    /// The Model Context Protocol.
+    #[cfg(feature = "mcp")]
+    pub mcp: Mcp,
     /// Whether this is the local process: GraphiQL and `/metrics` are served.
     pub local: bool,
     /// Clients at sockets of this process; `None` where something else holds them.
@@ -89,25 +106,34 @@ impl Http {
         let mut router = Router::new()
             .route("/", get(index::show))
             .route("/healthz", get(health::show))
+            .route("/graphql", any(graphql::handle))
             .route("/schema.graphql", get(graphql::schema))
             .route("/v1", get(openapi::page))
             .route(openapi::PATH, get(openapi::document))
-            .route(openapi::SCRIPT_PATH, get(openapi::script))
             .merge(rest::routes());
+        #[cfg(feature = "local")]
+        {
+            router = router.route("/graphql/ws", any(websocket::handle));
+        }
+        #[cfg(feature = "mcp")]
+        {
+            router = router
+                .route("/mcp", any(mcp::handle))
+                .route(mcp::METADATA, get(mcp::metadata))
+                .route(mcp::METADATA_OF_MCP, get(mcp::metadata));
+        }
         if self.local {
             router = router.route("/metrics", get(metrics::show));
         }
-        if self.graphql_enabled {
-            router = router.route("/graphql", any(graphql::handle));
-            #[cfg(feature = "local")]
-            {
-                router = router.route("/graphql/ws", any(websocket::handle));
-            }
-        }
-        router
+        let (local, cors) = (self.local, (!self.origins.is_empty()).then(|| cors::layer(self.origins.clone())));
+        let router = router
             .fallback(problem::no_such_path)
             .method_not_allowed_fallback(problem::no_such_method)
-            .with_state(Arc::new(self))
-            .layer(from_fn(request::around))
+            .with_state(Arc::new(self));
+        let router = match cors {
+            Some(cors) => router.layer(cors),
+            None => router,
+        };
+        router.layer(from_fn_with_state(local, request::around))
     }
 }

@@ -45,6 +45,15 @@ pub(super) fn wants_html(headers: &HeaderMap) -> bool {
     ranges(headers).any(|(range, _)| range == "text/html")
 }
 
+/// Whether JSON is accepted, or nothing is said.
+#[cfg(feature = "mcp")]
+pub(super) fn takes_json(headers: &HeaderMap) -> bool {
+    !headers.contains_key(ACCEPT)
+        || ranges(headers).any(|(range, weight)| {
+            matches!(range.as_str(), "application/json" | "application/*" | "*/*") && weight > 0.0
+        })
+}
+
 /// Whether a stream of events is asked for.
 #[cfg(feature = "local")]
 pub(super) fn wants_events(headers: &HeaderMap) -> bool {

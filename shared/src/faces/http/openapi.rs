@@ -1,29 +1,22 @@
 //! What REST offers, as an OpenAPI 3.1 document made from the table of operations, and a page to try it.
 //! <https://spec.openapis.org/oas/v3.1.0>
 
-use std::fmt::Write;
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::State;
-use axum::response::{Html, IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG};
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
+use super::security::{self, Elsewhere};
 use super::{Http, negotiate, rest};
 use crate::faces::error::Code;
 use crate::faces::operations::{Operation, all};
 
 /// Where the document is.
 pub(super) const PATH: &str = "/v1/openapi.json";
-
-/// Where the page's own script is.
-pub(super) const SCRIPT_PATH: &str = "/v1/page.js";
-
-/// What the page may load: its software, whose integrity it checks, and what this server answers.
-const PAGE_POLICY: &str = "default-src 'none'; script-src 'self' https://cdn.jsdelivr.net; style-src https://cdn.jsdelivr.net 'unsafe-inline'; \
-     img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// The page's software: its version, and what its files must be. <https://www.npmjs.com/package/swagger-ui-dist>
 const SWAGGER_UI: &str = "https://cdn.jsdelivr.net/npm/swagger-ui-dist@5.35.0";
@@ -50,12 +43,8 @@ pub(super) async fn page(headers: HeaderMap) -> Response {
     if !negotiate::wants_html(&headers) {
         return axum::Json(json!({ "openapi": PATH, "resources": resources() })).into_response();
     }
-    static PAGE: LazyLock<String> = LazyLock::new(|| {
-        let mut page = String::new();
-        // Writing to a string cannot fail.
-        let _ = write!(
-            page,
-            r#"<!doctype html>
+    let html = format!(
+        r##"<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -66,23 +55,12 @@ pub(super) async fn page(headers: HeaderMap) -> Response {
 <body>
 <div id="page"></div>
 <script src="{SWAGGER_UI}/swagger-ui-bundle.js" integrity="{SCRIPT_INTEGRITY}" crossorigin="anonymous"></script>
-<script src="{SCRIPT_PATH}"></script>
+<script>SwaggerUIBundle({{ url: {PATH:?}, dom_id: "#page", deepLinking: true, validatorUrl: null }})</script>
 </body>
 </html>
-"#
-        );
-        page
-    });
-    let mut response = Html(PAGE.as_str()).into_response();
-    response.headers_mut().insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY));
-    response
-}
-
-/// What sets the page up: a file of its own, so that the page needs no script within it.
-pub(super) async fn script() -> Response {
-    let script =
-        format!("SwaggerUIBundle({{ url: {PATH:?}, dom_id: \"#page\", deepLinking: true, validatorUrl: null }});\n");
-    ([(CONTENT_TYPE, "text/javascript; charset=utf-8")], script).into_response()
+"##
+    );
+    security::page(html, Elsewhere { code: &["https://cdn.jsdelivr.net"], images: &[] })
 }
 
 fn resources() -> Value {

@@ -1,7 +1,7 @@
 //! Errors outside GraphQL, as RFC 9457 problem details: the code and details of the one table.
 
 use axum::response::{IntoResponse, Response};
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, LINK, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use serde_json::{Map, Value, json};
 
@@ -43,6 +43,14 @@ pub(super) fn hint(headers: &mut HeaderMap, status: StatusCode, retry_after_seco
         StatusCode::METHOD_NOT_ALLOWED => _ = headers.insert(ALLOW, HeaderValue::from_static("GET, POST")),
         _ => {}
     }
+}
+
+/// GraphQL is not there, for this caller; REST is.
+pub(super) fn no_graphql() -> Response {
+    let mut response = Problem(ApiError::no_graphql()).into_response();
+    let description = HeaderValue::from_static("</v1/openapi.json>; rel=\"service-desc\"");
+    response.headers_mut().insert(LINK, description);
+    response
 }
 
 pub(super) async fn no_such_path(uri: Uri) -> Response {

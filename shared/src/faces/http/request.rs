@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
@@ -13,15 +13,17 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
 use tracing::Instrument;
 
-use super::Http;
 use super::problem::Problem;
+use super::security::harden;
+use super::{Http, address};
 use crate::faces::error::{ApiError, Code};
-use crate::platform::auth::{Principal, Role};
+use crate::limits::principal_key;
+use crate::platform::auth::{AuthError, Principal, Role};
 use crate::platform::ids::new_id;
 use crate::platform::trace::child_of;
 use crate::services::{Call, Error};
 
-const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+pub(super) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// A request's id, in its extensions.
@@ -37,7 +39,7 @@ pub(super) struct Traceparent(String);
 #[derive(Debug, Clone)]
 pub struct Vouched(pub Principal);
 
-pub(super) async fn around(mut request: Request, next: Next) -> Response {
+pub(super) async fn around(State(local): State<bool>, mut request: Request, next: Next) -> Response {
     let id = given(request.headers(), CORRELATION_ID.as_str(), is_id).unwrap_or_else(|| new_id().to_string());
     let traceparent = child_of(given(request.headers(), "traceparent", is_key).as_deref());
     let span = tracing::info_span!(
@@ -58,6 +60,7 @@ pub(super) async fn around(mut request: Request, next: Next) -> Response {
         let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         tracing::info!(status = response.status().as_u16(), elapsed_ms, "answered");
         finish(response.headers_mut(), &id);
+        harden(response.headers_mut(), !local);
         response
     }
     .instrument(span)
@@ -69,8 +72,6 @@ fn finish(headers: &mut HeaderMap, id: &str) {
         headers.insert(CORRELATION_ID, id);
     }
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
 }
 
 /// The call that a request makes.
@@ -78,13 +79,7 @@ fn finish(headers: &mut HeaderMap, id: &str) {
 /// # Errors
 /// For a token that is not valid (an anonymous request is), and for an idempotency key that is none.
 pub(super) async fn call(http: &Arc<Http>, headers: &HeaderMap, extensions: &Extensions) -> Result<Call, ApiError> {
-    let principal = match (extensions.get::<Vouched>(), headers.get(AUTHORIZATION)) {
-        (Some(vouched), _) => Some(vouched.0.clone()),
-        (None, Some(header)) => {
-            Some(http.verifier.verify_authorization(header.as_bytes()).await.map_err(|error| ApiError::from(&error))?)
-        }
-        (None, None) => None,
-    };
+    let principal = principal(http, headers, extensions).await.map_err(|error| ApiError::from(&error))?;
     let idempotency_key = given(headers, IDEMPOTENCY_KEY, is_key);
     if idempotency_key.is_none() && headers.contains_key(IDEMPOTENCY_KEY) {
         let expected = "Idempotency-Key must be one header of 1 to 255 visible ASCII characters";
@@ -97,6 +92,24 @@ pub(super) async fn call(http: &Arc<Http>, headers: &HeaderMap, extensions: &Ext
         idempotency_key,
         place: 0,
     })
+}
+
+/// Who asks; nobody where no token is shown.
+async fn principal(http: &Http, headers: &HeaderMap, extensions: &Extensions) -> Result<Option<Principal>, AuthError> {
+    match (extensions.get::<Vouched>(), headers.get(AUTHORIZATION)) {
+        (Some(vouched), _) => Ok(Some(vouched.0.clone())),
+        (None, Some(header)) => http.verifier.verify_authorization(header.as_bytes()).await.map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+/// Whether GraphQL is there for the caller: the user whose valid token is shown, else whoever is at that address.
+pub(super) async fn meets_graphql(http: &Http, headers: &HeaderMap, extensions: &Extensions) -> bool {
+    if http.graphql_flag.is_on() || http.graphql_flag.is_off() {
+        return http.graphql_flag.is_on();
+    }
+    let user = principal(http, headers, extensions).await.ok().flatten();
+    http.graphql_flag.admits(&principal_key(user.as_ref().map(|user| user.user_id.as_str()), address::of(extensions)))
 }
 
 /// Nothing, if the caller is an ADMIN. What tells of others is for them alone: it says whom this deployment asks, and when

@@ -45,7 +45,9 @@ pub(super) fn routes() -> Router<Arc<Http>> {
 async fn handle(http: &Arc<Http>, operation: &'static Operation, path: &RawPathParams, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let answer = tokio::time::timeout(DEADLINE, answer(http, operation, path, &parts, body)).await;
-    answer.unwrap_or_else(|_| Problem(ApiError::from(&Error::Timeout)).into_response())
+    let mut response = answer.unwrap_or_else(|_| Problem(ApiError::from(&Error::Timeout)).into_response());
+    http.rest.written(response.headers_mut());
+    response
 }
 
 /// Why a request is not carried out, and the status that says so.

@@ -32,6 +32,9 @@ const LINGER: Duration = Duration::from_millis(100);
 pub(super) async fn handle(State(http): State<Arc<Http>>, request: Request) -> Response {
     let Some(live) = http.live.clone() else { return super::problem::no_such_path(request.uri().clone()).await };
     let (mut parts, _) = request.into_parts();
+    if http.graphql_flag.is_off() {
+        return super::problem::no_graphql();
+    }
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade
             .protocols([SUBPROTOCOL])

@@ -25,7 +25,7 @@ use crate::faces::graphql::Services;
 use crate::platform::BoxFuture;
 use crate::services::{Call, Error};
 
-pub(super) use tools::{find_tools, own_tools};
+pub(super) use tools::find_tools;
 
 /// A use case, as a resource and a tool.
 pub(super) struct Operation {

@@ -12,7 +12,7 @@ use crate::services::Error;
 use crate::services::catalogue::Tool;
 
 /// The tools of this server itself.
-pub(in crate::faces) fn own_tools() -> &'static [Tool] {
+fn own_tools() -> &'static [Tool] {
     static TOOLS: LazyLock<Vec<Tool>> = LazyLock::new(|| {
         let tools = all().iter().filter(|operation| operation.about.is_tool);
         tools

@@ -21,10 +21,10 @@ use super::error::ApiError;
 use super::graphql::{Graph, Operation, json, refusal};
 use super::limits::Limits;
 use super::parameters::Parameters;
+use crate::limits::principal_key;
 use crate::platform::BoxFuture;
-#[cfg(feature = "local")]
-use crate::platform::auth::Principal;
-use crate::platform::auth::Verifier;
+use crate::platform::auth::{Principal, Verifier};
+use crate::platform::flags::Rollout;
 use crate::platform::ids::new_id;
 use crate::platform::trace::child_of;
 use crate::push::{Claimed, Close, Connection, ConnectionId, Initialised, MAX_MESSAGE, MAX_OPEN, ServerMessage};
@@ -41,6 +41,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 pub struct Sockets {
     /// The schema.
     pub graph: Graph,
+    /// To whom it is served.
+    pub flag: Rollout,
     /// Verifies tokens.
     pub verifier: Arc<Verifier>,
     /// Counts what is asked for.
@@ -72,6 +74,10 @@ impl Sockets {
             }
             None => None,
         };
+        // Whoever says nothing yet may show a token later, and is met by each operation.
+        if self.flag.is_off() || principal.is_some() && !self.serves(principal.as_ref(), address) {
+            return Err(ApiError::no_graphql());
+        }
         let standing = self.limits.count(principal.as_ref(), address, 1, std::iter::empty()).await;
         if let Some(error) = standing.refused() {
             return Err(error);
@@ -226,6 +232,12 @@ impl Sockets {
         }))
     }
 
+    /// Whether GraphQL is there for a caller.
+    fn serves(&self, principal: Option<&Principal>, address: IpAddr) -> bool {
+        self.flag.is_on()
+            || self.flag.admits(&principal_key(principal.map(|principal| principal.user_id.as_str()), address))
+    }
+
     /// Decides whether an operation may run.
     ///
     /// # Errors
@@ -239,6 +251,9 @@ impl Sockets {
             traceparent: Some(child_of(None)),
             ..Call::default()
         };
+        if !self.serves(call.principal.as_ref(), connection.address) {
+            return Err(json(&refusal(&ApiError::no_graphql()).errors));
+        }
         let expired = call.principal.as_ref().and_then(|principal| principal.expires_at);
         if expired.is_some_and(|end| end <= self.limits.clock.now()) {
             return Err(json(&refusal(&ApiError::from(&Error::TokenExpired)).errors));
