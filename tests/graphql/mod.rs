@@ -2,6 +2,7 @@
 
 mod chains;
 mod emotion;
+mod entities;
 mod guards;
 mod hostile;
 mod idempotency;

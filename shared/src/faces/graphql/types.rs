@@ -4,6 +4,7 @@ use async_graphql::{ID, SimpleObject, Union};
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+use super::directives::key;
 use crate::domain::emotion::{self, EmotionUpdated};
 use crate::domain::event::RecordedEvent;
 use crate::domain::price::Quote;
@@ -13,6 +14,7 @@ use crate::services::emotion::EmotionState as State;
 
 /// The price of a coin in US dollars.
 #[derive(SimpleObject)]
+#[graphql(directive = key::apply("coin".to_owned()))]
 pub(super) struct Price {
     /// CoinGecko's id of the coin, such as `bitcoin`.
     coin: ID,
@@ -152,6 +154,7 @@ pub(super) struct Modifiers {
 
 /// A user's emotion at a version.
 #[derive(SimpleObject)]
+#[graphql(directive = key::apply("userId".to_owned()))]
 pub(super) struct EmotionState {
     /// The user.
     user_id: ID,
@@ -216,6 +219,7 @@ impl EmotionUpdate {
 
 /// Something that the caller's agent remembers.
 #[derive(SimpleObject)]
+#[graphql(directive = key::apply("id".to_owned()))]
 pub(super) struct Memory {
     /// Its id.
     id: ID,
