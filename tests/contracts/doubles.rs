@@ -313,6 +313,10 @@ impl ReadModels for Double {
         self.real.memories(query)
     }
 
+    fn memories_by_id<'a>(&'a self, owner: Uuid, ids: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>> {
+        self.real.memories_by_id(owner, ids)
+    }
+
     fn transaction(&self, id: Uuid) -> BoxFuture<'_, Result<Option<TransactionChange>, StoreError>> {
         self.real.transaction(id)
     }

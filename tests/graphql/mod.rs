@@ -3,6 +3,7 @@
 mod browsers;
 mod chains;
 mod emotion;
+mod entities;
 mod guards;
 mod hostile;
 mod idempotency;

@@ -137,6 +137,7 @@ impl From<&Error> for ApiError {
         match error {
             Error::Invalid(_) => Self::bad_input(message),
             Error::Unauthenticated | Error::TokenExpired => Self::new(Code::Unauthenticated, message),
+            Error::Forbidden(_) => Self::new(Code::Forbidden, message),
             Error::AnswerTooLarge => Self::new(Code::QueryTooComplex, message),
             Error::NotFound(_) => Self::new(Code::NotFound, message),
             Error::UnknownCoins(coins) => Self::new(Code::NotFound, message).with("coins", json!(coins)),

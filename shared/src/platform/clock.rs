@@ -37,8 +37,10 @@ pub(crate) fn after(time: Timestamp, duration: Duration) -> Timestamp {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    /// Whole microseconds, as databases keep them: what is read back is what was written.
     fn now(&self) -> Timestamp {
-        Utc::now()
+        let now = Utc::now();
+        DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
     }
 
     /// Straight from the system: the way through the standard library's types takes half as long again.

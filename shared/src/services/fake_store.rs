@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::Duration;
 
 use futures_util::future::{FutureExt, ready};
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::coin::Coin;
 use crate::domain::price::Quote;
-use crate::domain::projection::{Changes, EmotionChange, TransactionChange};
+use crate::domain::projection::{Changes, EmotionChange, MemoryChange, TransactionChange};
 use crate::domain::{RecordedEvent, StreamId};
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
@@ -27,10 +27,29 @@ pub(crate) struct FakeStore {
     pub(crate) down: AtomicBool,
     /// After so many appends more it is down.
     pub(crate) appends_left: Mutex<Option<usize>>,
+    /// So many events of each memory stream are projected.
+    projected: AtomicI32,
     leases: Mutex<HashMap<String, (String, Timestamp)>>,
 }
 
 impl FakeStore {
+    /// From now on so many events of each memory stream are projected.
+    pub(crate) fn project(&self, events: i32) {
+        self.projected.store(events, Ordering::SeqCst);
+    }
+
+    /// The projected memories.
+    fn memory_rows(&self) -> Vec<(Uuid, MemoryRow)> {
+        let (projected, mut changes) = (self.projected.load(Ordering::SeqCst), Changes::default());
+        for event in self.events.lock().unwrap().iter().filter(|event| event.event_version <= projected) {
+            changes.add(event).unwrap();
+        }
+        let row = |((owner, id), MemoryChange { version, live })| {
+            live.map(|(content, created_at)| (owner, MemoryRow { id, version, content, created_at }))
+        };
+        changes.memories.into_iter().filter_map(row).collect()
+    }
+
     fn reached(&self) -> Result<(), StoreError> {
         let down = self.down.load(Ordering::SeqCst);
         if down { Err(StoreError::Unavailable("down".to_owned())) } else { Ok(()) }
@@ -173,6 +192,12 @@ impl ReadModels for FakeStore {
         ready(Ok(vec![])).boxed()
     }
 
+    fn memories_by_id<'a>(&'a self, owner: Uuid, ids: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>> {
+        let mut rows = self.memory_rows();
+        rows.retain(|(of, row)| *of == owner && ids.contains(&row.id));
+        ready(self.reached().map(|()| rows.into_iter().map(|(_, row)| row).collect())).boxed()
+    }
+
     fn transaction(&self, id: Uuid) -> BoxFuture<'_, Result<Option<TransactionChange>, StoreError>> {
         let found = self.changes().transactions.remove(&id);
         ready(self.reached().map(|()| found)).boxed()
@@ -248,8 +273,9 @@ impl Outbox for FakeStore {
 }
 
 impl Projections for FakeStore {
-    fn projected_versions<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<HashMap<Uuid, i32>, StoreError>> {
-        not_here()
+    fn projected_versions<'a>(&'a self, streams: &'a [Uuid]) -> BoxFuture<'a, Result<HashMap<Uuid, i32>, StoreError>> {
+        let projected = self.projected.load(Ordering::SeqCst);
+        ready(self.reached().map(|()| streams.iter().map(|stream| (*stream, projected)).collect())).boxed()
     }
 
     fn apply_changes<'a>(&'a self, _: &'a Changes) -> BoxFuture<'a, Result<(), StoreError>> {

@@ -1,7 +1,7 @@
 //! A user's memories: added, deleted, listed and searched.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -101,10 +101,24 @@ impl Memories {
     /// # Errors
     /// [`Error::NotFound`] for one that this user does not have, whoever else may.
     pub async fn get(&self, user_id: &str, id: Uuid) -> Result<Memory, Error> {
-        let filter = MemoryFilter { first: MAX_PAGE, ..MemoryFilter::default() };
-        let page = self.list(user_id, &filter).await?;
-        let found = page.items.into_iter().map(|item| item.node).find(|memory| memory.id == id);
-        found.ok_or_else(|| MemoryError::Unknown(id).into())
+        self.get_each(user_id, &[id]).await?.remove(&id).ok_or_else(|| MemoryError::Unknown(id).into())
+    }
+
+    /// Those of `ids` that `user_id` has. As with [`list`](Self::list), what has just happened counts.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn get_each(&self, user_id: &str, ids: &[Uuid]) -> Result<HashMap<Uuid, Memory>, Error> {
+        let owner = Repository::<MemoryAggregate>::stream(user_id).aggregate_id;
+        // Before the rows: what is projected in between is in both.
+        let tail = self.unprojected(owner).await?;
+        let (new, projected): (Vec<_>, Vec<_>) = ids.iter().partition(|id| tail.contains_key(id));
+        let rows = if projected.is_empty() { vec![] } else { self.store.memories_by_id(owner, &projected).await? };
+        let new = new.into_iter().filter_map(|id| {
+            let (content, created_at) = tail.get(&id)?.live.clone()?;
+            Some(Memory { id, content, created_at })
+        });
+        Ok(rows.into_iter().map(Memory::from).chain(new).map(|memory| (memory.id, memory)).collect())
     }
 
     /// The memories of `user_id`, newest first. What the caller has just added or deleted counts, though the read
@@ -125,9 +139,7 @@ impl Memories {
         let tail = self.unprojected(query.owner).await?;
         query.limit += u32::try_from(tail.len()).unwrap_or(0);
         let rows = lay_over(self.store.memories(&query).await?, tail, &query);
-        Ok(Page::of(rows, first).map(|row: MemoryRow| {
-            (row.version, Memory { id: row.id, content: row.content, created_at: row.created_at })
-        }))
+        Ok(Page::of(rows, first).map(|row: MemoryRow| (row.version, row.into())))
     }
 }
 
@@ -178,11 +190,100 @@ fn words(search: Option<&str>) -> Result<Vec<String>, Error> {
     Ok(words)
 }
 
+impl From<MemoryRow> for Memory {
+    fn from(row: MemoryRow) -> Self {
+        Self { id: row.id, content: row.content, created_at: row.created_at }
+    }
+}
+
 impl From<MemoryError> for Error {
     fn from(error: MemoryError) -> Self {
         match error {
             MemoryError::Unknown(_) => Self::NotFound(error.to_string()),
             _ => Self::Invalid(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::auth::{Principal, Role};
+    use crate::platform::clock::SystemClock;
+    use crate::services::fake_store::FakeStore;
+
+    struct Fixture {
+        store: Arc<FakeStore>,
+        memories: Memories,
+    }
+
+    fn fixture() -> Fixture {
+        let store = Arc::new(FakeStore::default());
+        Fixture { memories: Memories::new(store.clone(), store.clone(), Arc::new(SystemClock)), store }
+    }
+
+    impl Fixture {
+        async fn add(&self, user_id: &str, content: &str) -> Memory {
+            self.memories.add(&by(user_id), "", content.to_owned()).await.unwrap()
+        }
+
+        async fn is_found(&self, user_id: &str, id: Uuid) -> bool {
+            match self.memories.get(user_id, id).await {
+                Ok(_) => true,
+                Err(Error::NotFound(_)) => false,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    fn by(user_id: &str) -> Call {
+        let principal = Principal { user_id: user_id.to_owned(), role: Role::User, expires_at: None };
+        Call { principal: Some(principal), ..Call::default() }
+    }
+
+    #[tokio::test]
+    async fn a_memory_is_got_by_its_id_whether_it_is_projected_yet_or_not() {
+        let it = fixture();
+        let added = [it.add("ada", "one").await, it.add("ada", "two").await];
+        for projected in 0..=2 {
+            it.store.project(projected);
+            for memory in &added {
+                assert_eq!(it.memories.get("ada", memory.id).await.unwrap(), *memory, "{projected}");
+            }
+            assert!(!it.is_found("ada", Uuid::now_v7()).await, "{projected}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_deleted_memory_is_not_found_though_the_read_model_has_it() {
+        let it = fixture();
+        let id = it.add("ada", "brief").await.id;
+        it.store.project(1);
+        assert!(it.is_found("ada", id).await);
+        it.memories.delete(&by("ada"), "", id).await.unwrap();
+        assert!(!it.is_found("ada", id).await);
+        it.store.project(2);
+        assert!(!it.is_found("ada", id).await);
+    }
+
+    #[tokio::test]
+    async fn of_many_ids_those_that_are_there_are_got() {
+        let it = fixture();
+        let (first, second) = (it.add("ada", "one").await, it.add("ada", "two").await);
+        it.store.project(1);
+        let found = it.memories.get_each("ada", &[second.id, Uuid::now_v7(), first.id, second.id]).await.unwrap();
+        assert_eq!(found, HashMap::from([(first.id, first), (second.id, second)]));
+        assert!(it.memories.get_each("ada", &[]).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn nobody_gets_anothers_memory() {
+        let it = fixture();
+        let id = it.add("ada", "of ada").await.id;
+        it.add("bob", "of bob").await;
+        for projected in 0..=1 {
+            it.store.project(projected);
+            assert!(!it.is_found("bob", id).await && it.is_found("ada", id).await, "{projected}");
         }
     }
 }

@@ -44,6 +44,9 @@ pub enum Error {
     /// The caller must show a token.
     #[error("this needs a token: send `Authorization: Bearer ...`")]
     Unauthenticated,
+    /// The caller may not have what they asked for.
+    #[error("{0}")]
+    Forbidden(String),
     /// What the caller asked for does not exist.
     #[error("{0}")]
     NotFound(String),

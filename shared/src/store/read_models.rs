@@ -24,6 +24,9 @@ pub trait ReadModels: Send + Sync {
     /// A user's memories, newest first: by the version in which they were added.
     fn memories<'a>(&'a self, query: &'a MemoryQuery) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>>;
 
+    /// Those of a user's memories that have these ids, by the user's memory stream, in no order.
+    fn memories_by_id<'a>(&'a self, owner: Uuid, ids: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>>;
+
     /// What became of a transaction that was handed in here, by its stream.
     fn transaction(&self, id: Uuid) -> BoxFuture<'_, Result<Option<TransactionChange>, StoreError>>;
 

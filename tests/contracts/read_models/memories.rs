@@ -19,6 +19,7 @@ contract!(
     a_memory_may_come_back_under_its_id,
     news_of_a_memory_may_come_in_any_order,
     a_user_sees_only_their_own,
+    memories_are_found_by_their_ids,
 );
 
 fn added(id: Uuid, content: &str) -> MemoryEvent {
@@ -164,4 +165,29 @@ async fn a_user_sees_only_their_own(fixture: Fixture) {
     remember(store, "bob", "of bob").await;
     assert_eq!(contents(store, all_of("ada")).await, ["of ada"]);
     assert_eq!(contents(store, all_of("eve")).await, [""; 0]);
+}
+
+async fn memories_are_found_by_their_ids(fixture: Fixture) {
+    let store = fixture.store.as_ref();
+    let found = async |user: &str, ids: &[Uuid]| {
+        let mut rows = store.memories_by_id(stream_of(user).aggregate_id, ids).await.unwrap();
+        rows.sort_by_key(|row| row.version);
+        rows
+    };
+    let (first, second) = (remember(store, "ada", "first").await, remember(store, "ada", "second").await);
+    let row = |version: i32, id: Uuid, content: &str| MemoryRow {
+        id,
+        version,
+        content: content.to_owned(),
+        created_at: metadata().occurred_at,
+    };
+    let both = [row(1, first, "first"), row(2, second, "second")];
+    assert_eq!(found("ada", &[second, Uuid::now_v7(), first, second]).await, both);
+    assert_eq!(found("ada", &[second]).await, both[1..]);
+    assert_eq!(found("ada", &[]).await, []);
+    assert_eq!(found("bob", &[first, second]).await, []);
+    append(store, "ada", &[deleted(first)]).await;
+    assert_eq!(found("ada", &[first, second]).await, both[1..]);
+    append(store, "ada", &[added(first, "again")]).await;
+    assert_eq!(found("ada", &[first]).await, [row(4, first, "again")]);
 }

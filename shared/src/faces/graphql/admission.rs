@@ -5,7 +5,7 @@
 //! the whole operation is judged before its first resolver is called, no resolver can forget its guard: not in a
 //! mutation's second field, and not in a subscription, whose stream would otherwise start first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use async_graphql::parser::types::{
     Directive, DocumentOperations, ExecutableDocument, Field, OperationDefinition, OperationType, Selection,
@@ -13,6 +13,7 @@ use async_graphql::parser::types::{
 };
 use async_graphql::{Name, Pos, Positioned, Value, Variables};
 
+use super::entities;
 use super::rules::{Rule, Rules};
 use crate::faces::error::{ApiError, Code};
 use crate::limits::Charge;
@@ -190,6 +191,9 @@ impl<'a> Walk<'a> {
         }
         if let Some(rule) = rule {
             self.apply(rule, field.pos);
+            if parent == "Query" && name == entities::FIELD {
+                self.entities(field)?;
+            }
             let times = times.saturating_mul(self.length(rule, &field.node));
             self.selection_set(&rule.returns, &field.node.selection_set, times)?;
         } else {
@@ -197,6 +201,25 @@ impl<'a> Walk<'a> {
             self.selection_set("", &field.node.selection_set, times)?;
         }
         self.path.pop();
+        Ok(())
+    }
+
+    /// What entities of each type that is asked for demand: the same as the root field that gives such a thing.
+    fn entities(&mut self, field: &'a Positioned<Field>) -> Result<(), Refusal> {
+        let Some(Value::List(representations)) = self.argument(&field.node, "representations") else {
+            let message = "representations must be a list, of which every value is known";
+            return Err(Refusal::new(ApiError::bad_input(message), field.pos, &self.path));
+        };
+        if representations.len() > entities::MAX {
+            let message = format!("{} takes at most {} representations", entities::FIELD, entities::MAX);
+            return Err(Refusal::new(ApiError::new(Code::QueryTooComplex, message), field.pos, &self.path));
+        }
+        let roots: BTreeSet<_> =
+            representations.iter().filter_map(|it| entities::root_of(entities::typename(it)?)).collect();
+        let rules = self.rules;
+        for rule in roots.into_iter().filter_map(|root| rules.of("Query", root)) {
+            self.apply(rule, field.pos);
+        }
         Ok(())
     }
 
@@ -225,14 +248,23 @@ impl<'a> Walk<'a> {
         self.max_age = Some(self.max_age.map_or(max_age, |lowest| lowest.min(max_age)));
     }
 
-    /// How many items a field's value has at most: as many as `first` asks for, or as there are `coins`.
+    /// How many items a field's value has at most: as many as `first` asks for, or as there are `coins`, or
+    /// `representations`.
     fn length(&self, rule: &Rule, field: &Field) -> u64 {
-        let argument = |name| field.get_argument(name)?.node.clone().into_const_with(|name| self.variable(&name)).ok();
-        match (argument("coins"), argument("first")) {
-            (Some(Value::List(coins)), _) => coins.len() as u64,
-            (_, Some(Value::Number(first))) => first.as_u64().unwrap_or(1),
+        for list in ["coins", "representations"] {
+            if let Some(Value::List(items)) = self.argument(field, list) {
+                return items.len() as u64;
+            }
+        }
+        match self.argument(field, "first") {
+            Some(Value::Number(first)) => first.as_u64().unwrap_or(1),
             _ => rule.default_first.unwrap_or(1),
         }
+    }
+
+    /// The value of an argument, if all of it is known.
+    fn argument(&self, field: &Field, name: &str) -> Option<Value> {
+        field.get_argument(name)?.node.clone().into_const_with(|name| self.variable(&name)).ok()
     }
 
     /// Whether `@skip` or `@include` leave a selection out, decided as the executor decides it: of the same variables,

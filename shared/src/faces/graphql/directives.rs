@@ -1,5 +1,8 @@
 //! The schema's directives: declared here, applied at fields, printed in the SDL, and enforced from it: see
 //! [`super::rules`]. There is no second place that says what a field demands.
+//!
+//! Those of fields stay on the fields of a federated schema that this one is composed into. For that they need the
+//! address of a specification; it names them, and nobody looks there.
 
 #![expect(non_snake_case, reason = "a directive is named as its function")]
 
@@ -16,13 +19,18 @@ pub enum Role {
 }
 
 /// The caller must have the role.
-#[TypeDirective(location = "FieldDefinition")]
+#[TypeDirective(location = "FieldDefinition", composable = "https://example.com/mcpServer/v1.0")]
 pub fn auth(requires: Role) {}
 
 /// A caller may resolve the field `limit` times in `duration` seconds.
-#[TypeDirective(location = "FieldDefinition")]
+#[TypeDirective(location = "FieldDefinition", composable = "https://example.com/mcpServer/v1.0")]
 pub fn rateLimit(limit: i32, duration: i32) {}
 
 /// The answer may be kept for `maxAge` seconds; the lowest of an operation counts, 0 where a root field says nothing.
-#[TypeDirective(location = "FieldDefinition")]
+#[TypeDirective(location = "FieldDefinition", composable = "https://example.com/mcpServer/v1.0")]
 pub fn cacheControl(maxAge: i32) {}
+
+/// Another subgraph may name an object by these of its fields: federation's own directive, of which this is the part that
+/// is used here. The library's would answer `_entities` itself, where one entity that fails fails all.
+#[TypeDirective(location = "Object")]
+pub fn key(fields: String) {}

@@ -8,6 +8,7 @@ mod chain_events;
 mod connection;
 mod demands;
 mod directives;
+mod entities;
 mod errors;
 mod lexical;
 mod live;
@@ -27,9 +28,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_graphql::parser::types::{ExecutableDocument, OperationType};
-use async_graphql::{Context, Response, Schema, ServerError, Variables};
+use async_graphql::{Context, Response, SDLExportOptions, Schema, ServerError, Variables};
 
 use self::admission::{Admission, Refusal};
+use self::entities::SubgraphSdl;
 use self::loader::PriceLoader;
 use self::mutation::Mutation;
 use self::query::Query;
@@ -147,7 +149,9 @@ impl Graph {
         if production {
             schema = schema.disable_introspection().disable_suggestions();
         }
-        let schema = schema.finish();
+        let subgraph = SubgraphSdl::default();
+        let schema = schema.data(subgraph.clone()).finish();
+        subgraph.set(schema.sdl_with_options(SDLExportOptions::new().federation().compose_directive()));
         let sdl = schema.sdl();
         Ok(Self {
             rules: Arc::new(Rules::from_sdl(&sdl)?),
@@ -215,6 +219,7 @@ impl Graph {
     }
 }
 
+pub(in crate::faces) use directives::key;
 pub(super) use live::json;
 
 /// An answer that says `error`, and nothing else.

@@ -2,11 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use async_graphql::{Context, Object};
+use async_graphql::{Any, Context, Object};
 use chrono::{DateTime, Utc};
 
 use super::connection::Connection;
 use super::directives::{Role, auth, cacheControl, rateLimit};
+use super::entities::{self, Entity, Service, SubgraphSdl};
 use super::loader::PriceLoader;
 use super::mcp::MCPContext;
 use super::{Incomplete, call, services};
@@ -118,6 +119,23 @@ impl Query {
         Ok(services(ctx)?.emotions.of(call(ctx)?.user_id()?).await?.into())
     }
 
+    /// This schema as a subgraph of a federated one.
+    #[graphql(name = "_service")]
+    #[expect(clippy::unused_async, reason = "a resolver is async")]
+    async fn service(&self, ctx: &Context<'_>) -> Result<Service, Error> {
+        ctx.data::<SubgraphSdl>().map(SubgraphSdl::service).map_err(|error| Error::Internal(error.message))
+    }
+
+    /// Things by their keys, 250 at most: each needs, and takes from the limits, what the field does that gives the same.
+    #[graphql(name = "_entities")]
+    async fn entities(
+        &self,
+        ctx: &Context<'_>,
+        representations: Vec<Any>,
+    ) -> Result<Vec<Option<Result<Entity, Error>>>, Error> {
+        entities::resolve(ctx, &representations).await
+    }
+
     /// The caller's memories, newest first; with `search`, those that hold every one of its words. `first` is at
     /// most 100.
     #[graphql(directive = auth::apply(Role::User))]
@@ -137,6 +155,6 @@ pub(super) fn parse(coins: &[String]) -> Result<Vec<Coin>, Error> {
     coins.iter().map(|coin| Prices::coin(coin)).collect()
 }
 
-fn loader<'a>(ctx: &'a Context<'_>) -> Result<&'a PriceLoader, Error> {
+pub(super) fn loader<'a>(ctx: &'a Context<'_>) -> Result<&'a PriceLoader, Error> {
     ctx.data::<PriceLoader>().map_err(|_| Error::Internal("the request has no price loader".to_owned()))
 }

@@ -8,7 +8,7 @@ use async_graphql::{Request, ServerError, Value, Variables};
 use serde_json::json;
 
 use super::rules::Rules;
-use super::{Graph, Operation, Services};
+use super::{Graph, Operation, Services, entities};
 use crate::breaker::Breakers;
 use crate::cache::{Cache, MemoryTier};
 use crate::platform::auth::{Principal, Role};
@@ -104,6 +104,112 @@ fn the_sdl_declares_and_applies_the_directives() {
     ] {
         assert!(sdl.contains(line), "missing: {line}\n{sdl}");
     }
+}
+
+#[test]
+fn what_has_a_key_says_so_and_the_subgraph_composes_the_directives() {
+    let sdl = sdl();
+    for line in [
+        "directive @key(fields: String!) on OBJECT",
+        "type Price @key(fields: \"coin\") {",
+        "type EmotionState @key(fields: \"userId\") {",
+        "type Memory @key(fields: \"id\") {",
+        "_service: _Service!",
+        "_entities(representations: [_Any!]!): [_Entity]!",
+        "union _Entity = Price | EmotionState | Memory",
+    ] {
+        assert!(sdl.contains(line), "missing: {line}\n{sdl}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_reads_the_subgraph_though_introspection_is_off() {
+    let it = fixture(true);
+    let operation = it.admit_with("{ _service { sdl } }", json!({}), None).ok().unwrap();
+    let answer = it.graph.run(operation, false).await.response.into_result().unwrap().data.into_json().unwrap();
+    let sdl = answer["_service"]["sdl"].as_str().unwrap();
+    for line in [
+        "url: \"https://specs.apollo.dev/federation/v2.5\"",
+        "\"@key\"",
+        "url: \"https://example.com/mcpServer/v1.0\"",
+        "@composeDirective(name: \"@auth\")",
+        "@composeDirective(name: \"@rateLimit\")",
+        "@composeDirective(name: \"@cacheControl\")",
+        "type Price @key(fields: \"coin\") {",
+        "emotion: EmotionState! @auth(requires: USER)",
+    ] {
+        assert!(sdl.contains(line), "missing: {line}\n{sdl}");
+    }
+    assert!(!sdl.contains("_entities") && !sdl.contains("_Any") && !sdl.contains("type Subscription"), "{sdl}");
+}
+
+/// What entities of a type demand is what their root field does: the table names fields that there are.
+#[test]
+fn every_entity_has_a_root_field_that_gives_it() {
+    let rules = Rules::from_sdl(&sdl()).unwrap();
+    for (entity, root, gives) in [
+        ("Price", "cryptoPrices", "Price"),
+        ("EmotionState", "emotion", "EmotionState"),
+        ("Memory", "memories", "MemoryConnection"),
+    ] {
+        assert_eq!(entities::root_of(entity), Some(root));
+        assert_eq!(rules.of("Query", root).unwrap().returns, gives);
+    }
+    let members = sdl().lines().find_map(|line| line.strip_prefix("union _Entity = ").map(str::to_owned)).unwrap();
+    assert_eq!(members.split(" | ").filter(|member| entities::root_of(member).is_some()).count(), 3, "{members}");
+}
+
+const ENTITIES: &str = "query($r: [_Any!]!) { _entities(representations: $r) { __typename ... on Price { usd } } }";
+
+#[test]
+fn an_entity_is_no_way_around_a_guard() {
+    let it = fixture(false);
+    let [price, emotion, memory] = [
+        json!({ "__typename": "Price", "coin": "bitcoin" }),
+        json!({ "__typename": "EmotionState", "userId": "ada" }),
+        json!({ "__typename": "Memory", "id": "0190a0a0-0000-7000-8000-000000000000" }),
+    ];
+    let code = |representations: &[&serde_json::Value], role| {
+        code(it.admit_with(ENTITIES, json!({ "r": representations }), role))
+    };
+    assert_eq!(code(&[&price], None), None);
+    for guarded in [&emotion, &memory] {
+        assert_eq!(code(&[&price, guarded], None).as_deref(), Some("UNAUTHENTICATED"), "{guarded}");
+        assert_eq!(code(&[&price, guarded], Some(Role::User)), None, "{guarded}");
+    }
+    for document in [
+        "{ _entities(representations: [{ __typename: \"Memory\", id: \"x\" }]) { __typename } }",
+        "query($t: String! = \"Memory\") { _entities(representations: [{ __typename: $t }]) { __typename } }",
+        "query($r: [_Any!] = [{ __typename: \"EmotionState\" }]) { _entities(representations: $r) { __typename } }",
+        "{ ... on Query { a: _entities(representations: [{ __typename: \"Memory\" }]) { __typename } } }",
+    ] {
+        assert_eq!(it.code(document, None).as_deref(), Some("UNAUTHENTICATED"), "{document}");
+    }
+    for unknown in [
+        "{ _entities { __typename } }",
+        "{ _entities(representations: { __typename: \"Memory\" }) { __typename } }",
+        "{ _entities(representations: [{ __typename: $undefined }]) { __typename } }",
+    ] {
+        assert_eq!(it.code(unknown, None).as_deref(), Some("BAD_USER_INPUT"), "{unknown}");
+    }
+}
+
+#[test]
+fn entities_are_charged_once_for_each_use_and_bounded() {
+    let it = fixture(false);
+    let prices = |count: usize| {
+        let price = |n: usize| json!({ "__typename": "Price", "coin": format!("coin-{n}") });
+        json!({ "r": (0..count).map(price).collect::<Vec<_>>() })
+    };
+    let operation = it.admit_with(ENTITIES, prices(250), None).ok().unwrap();
+    let charges = operation.charges();
+    assert_eq!(charges.len(), 1);
+    assert_eq!((charges[0].quota.name.as_str(), charges[0].cost), ("Query.cryptoPrices", 1));
+    assert_eq!(code(it.admit_with(ENTITIES, prices(251), None)).as_deref(), Some("QUERY_TOO_COMPLEX"));
+    let fields: String = (0..100).map(|n| format!("u{n}: usd ")).collect();
+    let wide = ENTITIES.replace("usd", &fields);
+    assert_eq!(code(it.admit_with(&wide, prices(100), None)), None);
+    assert_eq!(code(it.admit_with(&wide, prices(250), None)).as_deref(), Some("QUERY_TOO_COMPLEX"));
 }
 
 /// Every guarded field, asked for as a document would that it can run.

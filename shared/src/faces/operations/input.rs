@@ -16,7 +16,16 @@ pub(super) struct Nothing {}
 #[serde(deny_unknown_fields)]
 pub(super) struct Coins {
     /// CoinGecko's ids, such as `bitcoin`.
-    #[schemars(length(min = 1, max = 250), inner(pattern(r"^[A-Za-z0-9_.-]{1,64}$")))]
+    #[schemars(length(min = 1, max = 250), inner(regex(pattern = r"^\s*[A-Za-z0-9_.-]{1,64}\s*$")))]
+    pub(super) coins: Vec<String>,
+}
+
+/// The same, each of which may be no coin at all.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnyCoins {
+    /// CoinGecko's ids, such as `bitcoin`.
+    #[schemars(length(min = 1, max = 250))]
     pub(super) coins: Vec<String>,
 }
 
@@ -24,13 +33,14 @@ pub(super) struct Coins {
 #[serde(deny_unknown_fields)]
 pub(super) struct History {
     /// CoinGecko's id of the coin, such as `bitcoin`.
-    #[schemars(regex(pattern = r"^[A-Za-z0-9_.-]{1,64}$"))]
+    #[schemars(regex(pattern = r"^\s*[A-Za-z0-9_.-]{1,64}\s*$"))]
     pub(super) coin: String,
     /// How many points.
     #[serde(default = "hundred")]
     #[schemars(range(min = 1, max = 1000))]
     pub(super) first: i32,
     /// The `endCursor` of the page before.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub(super) after: Option<String>,
     /// Not before this time.
     pub(super) from: Option<DateTime<Utc>>,
@@ -46,6 +56,7 @@ fn hundred() -> i32 {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Swap {
     /// The chain's name or CAIP-2 id.
+    #[schemars(length(min = 1))]
     chain: String,
     /// The token to sell: its address, or a symbol that is known on the chain.
     from_token: String,
@@ -89,6 +100,7 @@ pub(super) struct MemoryPage {
     #[schemars(range(min = 1, max = 100))]
     pub(super) first: i32,
     /// The `endCursor` of the page before.
+    #[schemars(regex(pattern = r"^[A-Za-z0-9_-]+$"))]
     pub(super) after: Option<String>,
     /// Words that each memory holds.
     #[schemars(length(max = 256))]
@@ -126,8 +138,10 @@ pub(super) struct ToolName {
 #[serde(deny_unknown_fields)]
 pub(super) struct Owner {
     /// The chain's name or CAIP-2 id, such as `ethereum` or `eip155:1`.
+    #[schemars(length(min = 1))]
     pub(super) chain: String,
     /// Whose balance.
+    #[schemars(length(min = 1))]
     pub(super) address: String,
     /// The token's contract or mint; the chain's own coin without.
     pub(super) token: Option<String>,
@@ -137,8 +151,10 @@ pub(super) struct Owner {
 #[serde(deny_unknown_fields)]
 pub(super) struct Hash {
     /// The chain's name or CAIP-2 id, such as `ethereum` or `eip155:1`.
+    #[schemars(length(min = 1))]
     pub(super) chain: String,
     /// The transaction's hash; its signature on Solana.
+    #[schemars(length(min = 1))]
     pub(super) hash: String,
 }
 
@@ -146,6 +162,7 @@ pub(super) struct Hash {
 #[serde(deny_unknown_fields)]
 pub(super) struct Draft {
     /// The chain's name or CAIP-2 id, such as `ethereum` or `eip155:1`.
+    #[schemars(length(min = 1))]
     pub(super) chain: String,
     /// Who would sign.
     from: Option<String>,
@@ -171,7 +188,9 @@ impl Draft {
 #[serde(deny_unknown_fields)]
 pub(super) struct Signed {
     /// The chain's name or CAIP-2 id, such as `ethereum` or `eip155:1`.
+    #[schemars(length(min = 1))]
     pub(super) chain: String,
     /// The signed transaction: hexadecimal with 0x (EVM), or base64 (Solana).
+    #[schemars(length(min = 1))]
     pub(super) signed: String,
 }

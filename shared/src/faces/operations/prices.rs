@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::input::{Coins, History, Swap};
+use super::input::{AnyCoins, Coins, History, Swap};
 use super::{About, Answer, Operation, query};
 use crate::domain::coin::Coin;
 use crate::faces::graphql::Services;
@@ -65,7 +65,11 @@ async fn crypto_prices(services: Arc<Services>, _: Call, input: Coins) -> Result
     Ok(Items::of(services.prices.prices(&coins).await?).into())
 }
 
-async fn price_results(services: Arc<Services>, _: Call, input: Coins) -> Result<Answer<Items<PriceOutcome>>, Error> {
+async fn price_results(
+    services: Arc<Services>,
+    _: Call,
+    input: AnyCoins,
+) -> Result<Answer<Items<PriceOutcome>>, Error> {
     let results = services.prices.each(&input.coins).await?;
     Ok(Items::of(input.coins.into_iter().zip(results)).into())
 }

@@ -7,6 +7,7 @@ use crate::services::page::{Item, Page};
 
 /// All there is.
 #[derive(Serialize, JsonSchema)]
+#[schemars(rename = "{T}List")]
 pub(in crate::faces) struct Items<T> {
     /// In order.
     items: Vec<T>,
@@ -21,6 +22,7 @@ impl<T> Items<T> {
 /// A page of a list.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "{T}Page")]
 pub(in crate::faces) struct Paged<T> {
     /// In order.
     items: Vec<T>,

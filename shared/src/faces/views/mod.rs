@@ -15,6 +15,7 @@ use rust_decimal::Decimal;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
+use super::graphql::key;
 use crate::domain::emotion::{self, EmotionUpdated};
 use crate::domain::event::RecordedEvent;
 use crate::domain::price::Quote;
@@ -56,6 +57,7 @@ fn optional_time<S: Serializer>(given: &Option<DateTime<Utc>>, serializer: S) ->
 
 /// The price of a coin in US dollars.
 #[derive(Serialize, SimpleObject, JsonSchema)]
+#[graphql(directive = key::apply("coin".to_owned()))]
 #[serde(rename_all = "camelCase")]
 pub(in crate::faces) struct Price {
     /// CoinGecko's id of the coin, such as `bitcoin`.
@@ -235,6 +237,7 @@ pub(in crate::faces) struct Modifiers {
 
 /// A user's emotion at a version.
 #[derive(Serialize, SimpleObject, JsonSchema)]
+#[graphql(directive = key::apply("userId".to_owned()))]
 #[serde(rename_all = "camelCase")]
 pub(in crate::faces) struct EmotionState {
     /// The user.
@@ -305,6 +308,7 @@ impl EmotionUpdate {
 
 /// Something that the caller's agent remembers.
 #[derive(Serialize, SimpleObject, JsonSchema)]
+#[graphql(directive = key::apply("id".to_owned()))]
 #[serde(rename_all = "camelCase")]
 pub(in crate::faces) struct Memory {
     /// Its id.

@@ -2,6 +2,8 @@
 //! that there ever was, by its id, with the newest that is known of it. The two change in one transaction, so a row is there
 //! exactly while its memory is: a late addition finds the tombstone, and listing reads rows alone.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::types::{Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use uuid::Uuid;
 
@@ -37,11 +39,11 @@ impl News<'_> {
     }
 
     fn known_key(&self) -> Item {
-        key(&memories_partition(self.generation, self.owner), &format!("i#{}", self.id.simple()))
+        known_key(self.generation, self.owner, self.id)
     }
 
     fn row_key(&self, version: i32) -> Item {
-        key(&memories_partition(self.generation, self.owner), &row_place(version))
+        row_key(self.generation, self.owner, version)
     }
 
     fn row(&self, content: &str, created_at: Timestamp) -> Item {
@@ -143,6 +145,31 @@ impl DynamoDbStore {
         found.truncate(limit);
         Ok(found)
     }
+
+    /// Where their rows are, and then the rows: one that is not there any more was deleted in between.
+    pub(super) async fn read_memories_by_id(
+        &self,
+        generation: i32,
+        owner: Uuid,
+        ids: &[Uuid],
+    ) -> Result<Vec<MemoryRow>, StoreError> {
+        // No key may be asked for twice.
+        let ids: BTreeSet<_> = ids.iter().collect();
+        let known = self.read_items(ids.into_iter().map(|id| known_key(generation, owner, *id)).collect()).await?;
+        let rows = known.iter().filter_map(|known| read_number(known, "a"));
+        let rows = self.read_items(rows.map(|version| row_key(generation, owner, version)).collect()).await?;
+        rows.iter().map(|row| read(row, read_row)).collect()
+    }
+}
+
+/// The key of what is known of a memory.
+fn known_key(generation: i32, owner: Uuid, id: Uuid) -> Item {
+    key(&memories_partition(generation, owner), &format!("i#{}", id.simple()))
+}
+
+/// The key of a memory's row.
+fn row_key(generation: i32, owner: Uuid, version: i32) -> Item {
+    key(&memories_partition(generation, owner), &row_place(version))
 }
 
 fn row_place(version: i32) -> String {

@@ -176,7 +176,7 @@ impl DynamoDbStore {
         self.in_live(|generation| self.read_items(keys(generation))).await
     }
 
-    async fn read_items(&self, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
+    pub(super) async fn read_items(&self, keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
         let mut work = Vec::new();
         for some in keys.chunks(KEYS) {
             work.push(self.table.get_all(some.to_vec()));

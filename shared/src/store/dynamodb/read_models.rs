@@ -55,6 +55,10 @@ impl ReadModels for DynamoDbStore {
         Box::pin(within(DEADLINE, self.in_live(|generation| self.read_memories(generation, query))))
     }
 
+    fn memories_by_id<'a>(&'a self, owner: Uuid, ids: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>> {
+        Box::pin(within(DEADLINE, self.in_live(move |generation| self.read_memories_by_id(generation, owner, ids))))
+    }
+
     fn transaction(&self, id: Uuid) -> BoxFuture<'_, Result<Option<TransactionChange>, StoreError>> {
         Box::pin(within(DEADLINE, async move {
             let items = self.live_items(&[id], transaction_key).await?;

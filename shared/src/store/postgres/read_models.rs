@@ -79,6 +79,17 @@ impl ReadModels for PostgresStore {
         }))
     }
 
+    fn memories_by_id<'a>(&'a self, owner: Uuid, ids: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>> {
+        const MEMORIES: &str = "
+            SELECT id, version, content, created_at FROM memories
+            WHERE generation = (SELECT live FROM projection_state) AND owner = $1 AND id = ANY($2) AND NOT deleted";
+        Box::pin(within(DEADLINE, async move {
+            let mut held = self.pool.acquire().await?;
+            let rows = sqlx::query(MEMORIES).bind(owner).bind(ids).fetch_all(&mut *held).await;
+            held.give_back(rows.map_err(failure))?.iter().map(memory).collect()
+        }))
+    }
+
     fn transaction(&self, id: Uuid) -> BoxFuture<'_, Result<Option<TransactionChange>, StoreError>> {
         const TRANSACTION: &str = concat!(
             "SELECT ",

@@ -80,6 +80,20 @@ impl ReadModels for SqliteStore {
         })
     }
 
+    fn memories_by_id<'a>(&'a self, owner: Uuid, ids: &'a [Uuid]) -> BoxFuture<'a, Result<Vec<MemoryRow>, StoreError>> {
+        const MEMORY: &str = "
+            SELECT id, version, content, created_at FROM memories
+            WHERE generation = (SELECT live FROM projection_state) AND owner = ?1 AND id = ?2 AND NOT deleted";
+        Box::pin(async move {
+            let mut memories = vec![];
+            for id in ids {
+                let row = sqlx::query(MEMORY).bind(owner).bind(id).fetch_optional(&self.readers).await;
+                memories.extend(row.map_err(failure)?.as_ref().map(memory).transpose()?);
+            }
+            Ok(memories)
+        })
+    }
+
     fn transaction(&self, id: Uuid) -> BoxFuture<'_, Result<Option<TransactionChange>, StoreError>> {
         const TRANSACTION: &str = concat!(
             "SELECT ",
