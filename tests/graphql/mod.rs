@@ -3,6 +3,7 @@
 mod browsers;
 mod chains;
 mod emotion;
+mod flag;
 mod guards;
 mod hostile;
 mod idempotency;
