@@ -77,6 +77,16 @@ locals {
     RATE_LIMIT_PER_USER    = tostring(var.rate_limits.per_user)
   }
 
+  flag_variables = {
+    GRAPHQL_ENABLED = local.flags.GRAPHQL_ENABLED
+  }
+
+  http_variables = merge(
+    var.cors_origins != null ? { CORS_ORIGINS = join(" ", var.cors_origins) } : {},
+    var.rest_deprecation != null ? { REST_DEPRECATION = var.rest_deprecation } : {},
+    var.rest_sunset != null ? { REST_SUNSET = var.rest_sunset } : {},
+  )
+
   push_variables = {
     SUBSCRIPTIONS_TABLE    = module.dynamodb.subscriptions_table
     WEBSOCKET_API_ENDPOINT = module.websocket.management_endpoint
@@ -137,7 +147,7 @@ locals {
       variables = merge(
         local.common_variables, local.store_variables, local.relay_variables, local.redis_variables,
         local.cold_cache_variables, local.price_variables, local.chain_variables, local.quote_variables,
-        local.token_variables, local.limit_variables, { GRAPHQL_ENABLED = var.graphql_enabled ? "on" : "off" },
+        local.token_variables, local.limit_variables, local.flag_variables, local.http_variables,
       )
       kafka    = []
       triggers = [{ kind = "http-api" }]
@@ -194,7 +204,7 @@ locals {
         # Outside the VPC there is no way to Redis: limits and circuits are each sandbox's own there.
         local.database == "postgres" ? local.redis_variables : {},
         local.cold_cache_variables, local.price_variables, local.chain_variables, local.quote_variables,
-        local.token_variables, local.limit_variables, local.push_variables,
+        local.token_variables, local.limit_variables, local.flag_variables, local.push_variables,
       )
       kafka = []
       triggers = [

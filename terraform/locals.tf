@@ -60,6 +60,10 @@ locals {
   secret_arns = merge(module.secrets.arns, { REDIS_PASSWORD = module.redis.secret_arn })
   secrets     = { for name, arn in local.secret_arns : name => "secretsmanager:${arn}" }
 
+  # Flags by the variable that refers to them. They are read as secrets are, so that they change without a deployment.
+  flag_arns = { GRAPHQL_ENABLED = aws_ssm_parameter.graphql_enabled.arn }
+  flags     = { GRAPHQL_ENABLED = "ssm:${aws_ssm_parameter.graphql_enabled.name}" }
+
   artifacts = var.artifacts != null ? var.artifacts : "${path.root}/../dist/${var.architecture}"
   # What the build says that it built: the functions refuse zips of which it says something else.
   manifest = jsondecode(file("${local.artifacts}/manifest.json"))

@@ -108,6 +108,22 @@ module "secrets" {
   secrets_key_arn = module.keys.secrets_arn
 }
 
+# To whom GraphQL is served: `on`, `off`, or a percentage of callers. The value is operators' (docs/OPERATIONS.md); what is none
+# of these cannot be stored.
+resource "aws_ssm_parameter" "graphql_enabled" {
+  #checkov:skip=CKV2_AWS_34:a flag is no secret
+  #checkov:skip=CKV_AWS_337:a flag is no secret
+  name            = "/${local.name}/graphql-enabled"
+  description     = "To whom GraphQL is served: on, off, or a percentage of callers such as 25%"
+  type            = "String"
+  value           = var.graphql_enabled
+  allowed_pattern = "^(on|off|[0-9]%|[1-9][0-9]%|100%)$"
+
+  lifecycle {
+    ignore_changes = [value]
+  }
+}
+
 module "identity" {
   source = "./modules/identity"
   count  = local.cognito ? 1 : 0
@@ -223,7 +239,6 @@ module "api" {
   function_name       = module.function["graphql"].name
   function_invoke_arn = module.function["graphql"].invoke_arn
   throttle            = var.throttle
-  cors_origins        = var.cors_origins
   domain              = var.domain
   telemetry_key_arn   = module.keys.telemetry_arn
   log_retention_days  = var.log_retention_days

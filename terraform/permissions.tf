@@ -247,6 +247,15 @@ locals {
     ] if length(setintersection(keys(function.variables), keys(local.secret_arns))) > 0
   }
 
+  permissions_on_flags = {
+    for name, function in local.functions : name => [{
+      Sid      = "Flags"
+      Effect   = "Allow"
+      Action   = ["ssm:GetParameters"]
+      Resource = [for variable in keys(function.variables) : local.flag_arns[variable] if contains(keys(local.flag_arns), variable)]
+    }] if length(setintersection(keys(function.variables), keys(local.flag_arns))) > 0
+  }
+
   # A rebuild of the read models reads the whole table, which nobody else does.
   permissions_to_rebuild = {
     admin = [
@@ -267,6 +276,7 @@ locals {
       flatten([for trigger in function.triggers : [for it in lookup(local.permissions_of_triggers, trigger.kind, []) : jsonencode(it)]]),
       [for it in lookup(local.permissions_of_mappings, name, []) : jsonencode(it)],
       [for it in lookup(local.permissions_on_secrets, name, []) : jsonencode(it)],
+      [for it in lookup(local.permissions_on_flags, name, []) : jsonencode(it)],
       [for it in lookup(local.permissions_to_rebuild, name, []) : jsonencode(it)],
     ))
   }

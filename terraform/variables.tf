@@ -275,9 +275,26 @@ variable "external_secrets" {
 }
 
 variable "graphql_enabled" {
-  description = "The flag of the GraphQL endpoint; REST and MCP stay without it."
-  type        = bool
-  default     = true
+  description = "To whom GraphQL is served at first: on, off, or a percentage of callers such as 25%. Later, the parameter NAME/graphql-enabled says; REST and MCP stay without it."
+  type        = string
+  default     = "on"
+
+  validation {
+    condition     = can(regex("^(on|off|[0-9]%|[1-9][0-9]%|100%)$", var.graphql_enabled))
+    error_message = "on, off, or a percentage such as 25%."
+  }
+}
+
+variable "rest_deprecation" {
+  description = "Since when REST is deprecated, such as 2027-01-31T00:00:00Z; its answers say so. Null: it is not."
+  type        = string
+  default     = null
+}
+
+variable "rest_sunset" {
+  description = "When REST will be gone, such as 2027-03-31T00:00:00Z; its answers say so. Null: it stays."
+  type        = string
+  default     = null
 }
 
 variable "price_sources" {
@@ -443,9 +460,9 @@ variable "domain" {
 }
 
 variable "cors_origins" {
-  description = "Origins whose pages may call the HTTP API. Empty: none."
+  description = "Origins whose pages may call the HTTP API, such as https://app.example.com; or one *. The function answers browsers, not API Gateway. Null: none."
   type        = list(string)
-  default     = []
+  default     = null
 }
 
 variable "throttle" {

@@ -141,6 +141,36 @@ async fn graphql_can_be_switched_off() {
     let local = Local::start(&[SIMULATED, ("GRAPHQL_ENABLED", "off")]).await;
     let response = reqwest::get(local.url("/graphql?query=%7B__typename%7D")).await.unwrap();
     assert_eq!(response.status(), 404);
+    let mut request = local.websocket_url("/graphql/ws").into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
+    assert!(connect_async(request).await.is_err());
+    assert!(!local.output().contains("GraphiQL"), "{}", local.output());
+}
+
+#[tokio::test]
+async fn a_socket_is_no_way_around_the_flag() {
+    let secret = "a secret of at least thirty-two characters";
+    let variables = [SIMULATED, ("GRAPHQL_ENABLED", "50%"), ("JWT_SECRET", secret), ("RATE_LIMITS", "off")];
+    let local = Local::start(&variables).await;
+    let (mut served, mut refused) = (0, 0);
+    for user in 0..20 {
+        let claims = json!({ "sub": format!("user-{user}"), "exp": chrono::Utc::now().timestamp() + 3600 });
+        let token = crate::graphql::server::sign(&claims, secret);
+        let over_http = ask(&local, Some(&token), "{ __typename }").await;
+        let mut socket = socket(&local, json!({ "authorization": format!("Bearer {token}") })).await;
+        assert_eq!(next(&mut socket).await["type"], "connection_ack");
+        send(&mut socket, json!({ "id": "1", "type": "subscribe", "payload": { "query": "{ __typename }" } })).await;
+        let over_socket = next(&mut socket).await;
+        if over_http["data"].is_object() {
+            assert_eq!(over_socket["payload"]["data"]["__typename"], "Query", "{over_socket}");
+            served += 1;
+        } else {
+            assert_eq!(over_http["code"], "NOT_FOUND", "{over_http}");
+            assert_eq!(over_socket["payload"][0]["extensions"]["code"], "NOT_FOUND", "{over_socket}");
+            refused += 1;
+        }
+    }
+    assert!(served > 0 && refused > 0, "{served} {refused}");
 }
 
 pub(crate) type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;

@@ -23,7 +23,6 @@ const LEFT_ALONE: &[(&str, &str)] = &[
     ("price-poller SOLANA_RPC_URLS", "no price is asked of Solana"),
     ("price-poller UNISWAP_DEPLOYMENTS", "no swap is quoted there"),
     ("CRASH_AT", "for tests, and not in what is deployed"),
-    ("GRAPHQL_ENABLED", "the switch of one endpoint, which the WebSocket API is not"),
     ("HTTP_ADDR", "the local process listens, a function does not"),
     ("JUPITER_URL", "the public API"),
     ("KAFKA_AUTH", "IAM, by MSK_CLUSTER_ARN"),
@@ -105,6 +104,9 @@ fn terraforms() -> Vec<Terraform> {
                 "chainlink_feeds": "{}",
                 "chain_filters": "[]",
                 "uniswap_deployments": "{}",
+                "cors_origins": ["https://app.example.com", "https://other.example.com"],
+                "rest_deprecation": "2027-01-31T00:00:00Z",
+                "rest_sunset": "2027-03-31T00:00:00Z",
             }),
         ),
     ]
@@ -188,6 +190,7 @@ async fn variables_are_those_that_the_code_reads() {
 /// What stands behind a reference, as far as a constructor looks at it.
 fn plain(name: &str, value: &str) -> String {
     let plain = match name {
+        "GRAPHQL_ENABLED" => "25%",
         _ if !value.starts_with("secretsmanager:") => value,
         "EVM_RPC_URLS" => "ethereum=https://rpc.example.com",
         "SOLANA_RPC_URLS" => "solana=https://rpc.example.com",
@@ -220,11 +223,16 @@ async fn each_function_starts_with_the_variables_of_terraform() {
         for name in functions().keys() {
             let mut variables = BTreeMap::new();
             for (variable, value) in terraform.variables(name) {
-                let is_secret = value.starts_with("secretsmanager:");
-                let kept = if is_secret { secrets.keep(&variable, &plain(&variable, &value)).await } else { value };
+                let plain = plain(&variable, &value);
+                let kept = match value.split(':').next() {
+                    Some("secretsmanager") => secrets.keep(&variable, &plain).await,
+                    Some("ssm") => secrets.keep_parameter(&variable, &plain).await,
+                    _ => value,
+                };
                 variables.insert(variable, kept);
             }
             variables.insert("AWS_ENDPOINT_URL_SECRETS_MANAGER".to_owned(), moto_url());
+            variables.insert("AWS_ENDPOINT_URL_SSM".to_owned(), moto_url());
             variables.insert("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), dynamodb_url());
             let pairs: Vec<_> = variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
             let function = Lambda::start(name, &pairs).await;

@@ -133,6 +133,51 @@ async fn an_outage_of_secrets_keeps_those_that_are_known() {
     assert!(output.contains("JWT_SECRET") && !output.contains(SECRET), "{output}");
 }
 
+/// Whether GraphQL is there; where it is not, the answer names REST.
+async fn serves_graphql(graphql: &Lambda) -> bool {
+    let response = graphql.invoke(asking("graphql-http-api", "{ __typename }")).await.unwrap();
+    match response["statusCode"].as_u64() {
+        Some(200) => true,
+        Some(404) => {
+            let problem = body(&response);
+            assert_eq!(problem["code"], "NOT_FOUND", "{response}");
+            assert!(problem["detail"].as_str().unwrap().contains("/v1"), "{response}");
+            false
+        }
+        _ => panic!("{response}\n{}", graphql.output()),
+    }
+}
+
+#[tokio::test]
+async fn the_flag_of_graphql_is_changed_while_the_function_runs_and_keeps_its_last_value() {
+    const UNUSABLE: &str = "what secrets hold now cannot be used";
+    const UNREAD: &str = "secrets cannot be read";
+    let scene = Scene::new().await;
+    let flag = scene.secrets.keep_parameter("graphql-enabled", "off").await;
+    let graphql = scene.graphql(&[("GRAPHQL_ENABLED", &flag)]).await;
+    assert!(!serves_graphql(&graphql).await);
+    scene.secrets.keep_parameter("graphql-enabled", "on").await;
+    eventually("it is switched on", || serves_graphql(&graphql)).await;
+    scene.secrets.keep_parameter("graphql-enabled", "onn").await;
+    eventually("what is no value is noticed", || async {
+        assert!(serves_graphql(&graphql).await);
+        graphql.output().contains(UNUSABLE)
+    })
+    .await;
+    assert!(serves_graphql(&graphql).await && graphql.output().contains("GRAPHQL_ENABLED: expected on, off"));
+    // Looked for again half a minute after that: a sandbox that starts now is quicker.
+    scene.secrets.keep_parameter("graphql-enabled", "0%").await;
+    let graphql = scene.graphql(&[("GRAPHQL_ENABLED", &flag)]).await;
+    assert!(!serves_graphql(&graphql).await);
+    scene.network.set(Network::BlackHole).await;
+    eventually("the outage is noticed", || async {
+        assert!(!serves_graphql(&graphql).await);
+        graphql.output().contains(UNREAD)
+    })
+    .await;
+    assert!(!serves_graphql(&graphql).await);
+}
+
 #[tokio::test]
 async fn a_reference_that_leads_nowhere_stops_the_start() {
     let scene = Scene::new().await;

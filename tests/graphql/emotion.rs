@@ -1,5 +1,7 @@
 //! Emotions: event-sourced, one per user.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 
 use super::server::Server;
@@ -52,4 +54,38 @@ async fn two_hundred_concurrent_updates_are_all_counted_or_told_of() {
         assert_eq!(answer.code(), "CONFLICT");
     }
     assert_eq!(server.user("ada", FEELING).await.data()["emotion"]["version"], acknowledged);
+}
+
+/// What a caller's agent is told to be, by persona.
+async fn prompts(server: &Server, user: &str) -> BTreeMap<String, String> {
+    let context =
+        server.user(user, "{ mcp { personas { name instructions prompt } emotion { emotion } } }").await.data();
+    let personas = context["mcp"]["personas"].as_array().unwrap().iter().map(|persona| {
+        let text = |name: &str| persona[name].as_str().unwrap().to_owned();
+        assert!(text("prompt").starts_with(&text("instructions")), "{persona}");
+        (text("name"), text("prompt"))
+    });
+    personas.collect()
+}
+
+#[tokio::test]
+async fn personas_speak_otherwise_to_who_is_happy_than_to_who_is_frustrated() {
+    let server = Server::start().await;
+    for (user, feedback, emotion) in [("ada", 90, "HAPPY"), ("bob", -90, "FRUSTRATED")] {
+        let update = format!("mutation {{ updateEmotion(feedback: {feedback}) {{ emotion }} }}");
+        assert_eq!(server.user(user, &update).await.data()["updateEmotion"]["emotion"], emotion);
+    }
+    let (happy, frustrated) = (prompts(&server, "ada").await, prompts(&server, "bob").await);
+    assert!(happy.len() >= 4 && happy.keys().eq(frustrated.keys()), "{happy:?} {frustrated:?}");
+    for (persona, prompt) in &happy {
+        let other = &frustrated[persona];
+        assert!(prompt.contains("120 % as sure") && prompt.contains("110 % as much"), "{prompt}");
+        assert!(prompt.contains("hesitate for 0 ms"), "{prompt}");
+        assert!(other.contains("80 % as sure") && other.contains("90 % as much"), "{other}");
+        assert!(other.contains("hesitate for 500 ms"), "{other}");
+    }
+    // It follows the caller, in an answer that is asked for again.
+    server.user("ada", "mutation { updateEmotion(feedback: -100) { points } }").await.data();
+    server.user("ada", "mutation { updateEmotion(feedback: -100) { points } }").await.data();
+    assert_eq!(prompts(&server, "ada").await, frustrated);
 }

@@ -4,6 +4,7 @@ mod browsers;
 mod chains;
 mod emotion;
 mod entities;
+mod flag;
 mod guards;
 mod hostile;
 mod idempotency;

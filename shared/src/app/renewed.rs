@@ -2,8 +2,10 @@
 //!
 //! Nothing runs between two invocations, so it is at the beginning of one that secrets are asked for again, when the last
 //! answer is older than `SECRETS_TTL_SECONDS`. An invocation waits [`LOOK`] for it at most, and one look is for all that wait.
-//! Where there is no answer, or nothing can be constructed from it, all stays as it was until another look. An invocation that
-//! runs goes on with what it began with.
+//! A secret for which there is no answer is what it was, until another look; where nothing can be constructed from what they
+//! all are now, everything is. An invocation that runs goes on with what it began with.
+//!
+//! A flag that is a reference, as `GRAPHQL_ENABLED` may be, is changed so without a deployment.
 //!
 //! Where no variable is a reference, nobody is ever asked.
 
@@ -61,7 +63,17 @@ struct State<T> {
     looked: Timestamp,
     /// When to look again; never where there are no references.
     look_at: Option<Timestamp>,
-    failing: bool,
+    /// Why some of them are not what they should be, as it was told last.
+    trouble: Option<Trouble>,
+}
+
+/// Why secrets are not what they should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trouble {
+    /// Some cannot be read.
+    Unread,
+    /// They are nothing that can be used.
+    Unusable,
 }
 
 impl<T: Send + Sync + 'static> Renewed<T> {
@@ -85,7 +97,7 @@ impl<T: Send + Sync + 'static> Renewed<T> {
         let current = Arc::new(construct.construct(&resolved(&vars, &secrets)).await?);
         let looked = clock.now();
         let look_at = (!references.is_empty()).then(|| next(looked, life));
-        let state = Mutex::new(State { current, secrets, looked, look_at, failing: false });
+        let state = Mutex::new(State { current, secrets, looked, look_at, trouble: None });
         Ok(Self { construct: Box::new(construct), vars, references, vault, clock, life, state })
     }
 
@@ -102,37 +114,51 @@ impl<T: Send + Sync + 'static> Renewed<T> {
 
     async fn look(&self, state: &mut State<T>, now: Timestamp) {
         state.looked = now;
-        match self.changed(&state.secrets).await {
-            Ok(changed) => {
-                state.look_at = Some(next(now, self.life));
-                if let Some((secrets, new)) = changed {
-                    state.secrets = secrets;
-                    let old = std::mem::replace(&mut state.current, Arc::new(new));
-                    // To end clients may take a moment, and a thread.
-                    let _ = tokio::task::spawn_blocking(move || drop(old)).await;
-                    tracing::info!("secrets have changed, and are used from now on");
-                }
-                if std::mem::take(&mut state.failing) {
-                    tracing::info!("secrets can be read again");
-                }
+        let (secrets, unread) = self.references.renew(&*self.vault, LOOK, &state.secrets).await;
+        let unusable = match self.construct_unless(&state.secrets, &secrets).await {
+            Ok(None) => None,
+            Ok(Some(new)) => {
+                state.secrets = secrets;
+                let old = std::mem::replace(&mut state.current, Arc::new(new));
+                // To end clients may take a moment, and a thread.
+                let _ = tokio::task::spawn_blocking(move || drop(old)).await;
+                tracing::info!("secrets have changed, and are used from now on");
+                None
             }
-            Err(error) => {
-                state.look_at = Some(after(now, LOOK_AGAIN + jitter(LOOK_AGAIN / 2)));
-                if !std::mem::replace(&mut state.failing, true) {
-                    tracing::warn!(%error, "secrets cannot be read: those that are known are used");
+            Err(error) => Some(error),
+        };
+        // Each trouble is told when it begins.
+        let trouble = match (&unusable, &unread) {
+            (Some(error), _) => {
+                if state.trouble != Some(Trouble::Unusable) {
+                    tracing::error!(%error, "what secrets hold now cannot be used: those that are known are used");
                 }
+                Some(Trouble::Unusable)
             }
+            (None, Some(error)) => {
+                if state.trouble != Some(Trouble::Unread) {
+                    tracing::error!(%error, "secrets cannot be read: those that are known are used");
+                }
+                Some(Trouble::Unread)
+            }
+            (None, None) => None,
+        };
+        if state.trouble.is_some() && trouble.is_none() {
+            tracing::info!("secrets can be read again");
         }
+        state.trouble = trouble;
+        state.look_at = Some(match trouble {
+            None => next(now, self.life),
+            Some(_) => after(now, LOOK_AGAIN + jitter(LOOK_AGAIN / 2)),
+        });
     }
 
-    /// The secrets, if they are others now, and what was constructed from them.
-    async fn changed(&self, known: &Resolved) -> Result<Option<(Resolved, T)>, StartError> {
-        let secrets = self.references.resolve(&*self.vault, LOOK).await?;
-        if secrets == *known {
+    /// What is constructed from `secrets`, if they are others than those `known`.
+    async fn construct_unless(&self, known: &Resolved, secrets: &Resolved) -> Result<Option<T>, StartError> {
+        if secrets == known {
             return Ok(None);
         }
-        let new = self.construct.construct(&resolved(&self.vars, &secrets)).await?;
-        Ok(Some((secrets, new)))
+        self.construct.construct(&resolved(&self.vars, secrets)).await.map(Some)
     }
 }
 
@@ -148,7 +174,7 @@ fn next(now: Timestamp, life: Duration) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::Mutex as StdMutex;
     use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
@@ -279,6 +305,45 @@ mod tests {
         assert_eq!(scene.at(301).await, 1);
         scene.vault.holds("3");
         assert_eq!(scene.at(350).await, 3);
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_cannot_be_read_holds_up_no_other() {
+        /// Holds numbers by their names.
+        #[derive(Default)]
+        struct Numbers(StdMutex<BTreeMap<&'static str, &'static str>>);
+
+        impl Vault for Numbers {
+            fn open(&self, wanted: BTreeSet<SecretId>, _: Duration) -> BoxFuture<'_, Opened> {
+                let held = self.0.lock().unwrap();
+                let value = |id: &SecretId| held.get(id.to_string().as_str()).copied().map(Secret::new);
+                let opened =
+                    wanted.into_iter().map(|id| (id.clone(), value(&id).ok_or_else(|| "throttled".to_owned())));
+                let opened = opened.collect();
+                Box::pin(async move { opened })
+            }
+        }
+
+        async fn both(vars: &Vars) -> Result<(u32, u32), StartError> {
+            let number = |name| vars.parse(name, "a number").map(Option::unwrap_or_default);
+            Ok((number("A")?, number("B")?))
+        }
+
+        let (vault, clock) = (Arc::new(Numbers::default()), ManualClock::at(Timestamp::UNIX_EPOCH));
+        vault.0.lock().unwrap().extend([("ssm:/a", "1"), ("ssm:/b", "1")]);
+        let vars = Vars::from_iter([("A", "ssm:/a"), ("B", "ssm:/b")]);
+        let numbers = Renewed::with(vars, both, vault.clone(), Arc::new(clock.clone())).await.unwrap();
+        let after_a_while = async || {
+            clock.advance(TimeDelta::seconds(301));
+            *numbers.current().await
+        };
+        vault.0.lock().unwrap().remove("ssm:/a");
+        vault.0.lock().unwrap().insert("ssm:/b", "2");
+        assert_eq!(after_a_while().await, (1, 2));
+        vault.0.lock().unwrap().extend([("ssm:/a", "3"), ("ssm:/b", "nonsense")]);
+        assert_eq!(after_a_while().await, (1, 2));
+        vault.0.lock().unwrap().insert("ssm:/b", "4");
+        assert_eq!(after_a_while().await, (3, 4));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 
 locals {
   # Health is asked by probes, and says nothing of anybody.
-  routes = ["ANY /graphql", "ANY /mcp", "ANY /v1/{proxy+}", "GET /healthz", "GET /schema.graphql"]
+  routes = ["ANY /graphql", "ANY /mcp", "ANY /v1", "ANY /v1/{proxy+}", "ANY /.well-known/{proxy+}", "GET /healthz", "GET /schema.graphql"]
 }
 
 resource "aws_apigatewayv2_api" "this" {
@@ -12,18 +12,6 @@ resource "aws_apigatewayv2_api" "this" {
   protocol_type = "HTTP"
   # With a domain of our own there is one way in.
   disable_execute_api_endpoint = var.domain != null
-
-  dynamic "cors_configuration" {
-    for_each = length(var.cors_origins) > 0 ? [true] : []
-
-    content {
-      allow_origins  = var.cors_origins
-      allow_methods  = ["DELETE", "GET", "POST", "PUT"]
-      allow_headers  = ["accept", "authorization", "content-type", "idempotency-key", "mcp-protocol-version", "mcp-session-id", "traceparent", "x-correlation-id"]
-      expose_headers = ["mcp-session-id", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset", "retry-after", "x-correlation-id"]
-      max_age        = 3600
-    }
-  }
 }
 
 resource "aws_apigatewayv2_integration" "this" {

@@ -18,11 +18,6 @@ variable "throttle" {
   type        = object({ rate = number, burst = number })
 }
 
-variable "cors_origins" {
-  description = "Origins whose pages may call."
-  type        = list(string)
-}
-
 variable "domain" {
   description = "Its domain, if it has one."
   type = object({

@@ -79,6 +79,7 @@ fn evaluate(file: Body, variables: Hcl) -> Map<String, Hcl> {
     let mut locals: Map<String, Hcl> = hcl::from_value(
         hcl::to_value(json!({
             "secrets": secrets,
+            "flags": { "GRAPHQL_ENABLED": "ssm:/mcp-server-test/graphql-enabled" },
             "relay_function": "mcp-server-test-outbox-relay",
             "jwt_issuer": "https://issuer.example.com",
             "jwks_url": "https://issuer.example.com/.well-known/jwks.json",

@@ -45,7 +45,7 @@ impl Origins {
 
 /// The origin, as a browser writes it; `None` where that is more than an origin, or none.
 fn origin(word: &str) -> Option<String> {
-    let url = Url::parse(word).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    let url = Url::parse(word).ok().filter(|url| matches!(url.scheme(), "http" | "https") && !word.contains('*'))?;
     let origin = url.origin().ascii_serialization();
     // A URL of an origin alone is written with a path.
     (url.as_str().strip_suffix('/') == Some(&origin)).then_some(origin)

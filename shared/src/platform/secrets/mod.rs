@@ -85,6 +85,17 @@ impl References {
     /// # Errors
     /// [`SecretsError`] naming each variable whose value cannot be had.
     pub async fn resolve(&self, vault: &dyn Vault, deadline: Duration) -> Result<Resolved, SecretsError> {
+        let (resolved, missing) = self.renew(vault, deadline, &Resolved::new()).await;
+        missing.map_or(Ok(resolved), Err)
+    }
+
+    /// What they refer to now; what is `known`, of those whose value cannot be had, and why not.
+    pub async fn renew(
+        &self,
+        vault: &dyn Vault,
+        deadline: Duration,
+        known: &Resolved,
+    ) -> (Resolved, Option<SecretsError>) {
         let wanted = self.0.values().map(|reference| reference.secret.clone()).collect();
         let opened = vault.open(wanted, deadline).await;
         let (mut resolved, mut wrong) = (Resolved::new(), vec![]);
@@ -92,10 +103,13 @@ impl References {
             let held = opened.get(&reference.secret).map_or_else(|| Err("no answer".to_owned()), Clone::clone);
             match held.and_then(|secret| reference.pick(&secret)) {
                 Ok(value) => _ = resolved.insert(name.clone(), value),
-                Err(reason) => wrong.push(format!("{name}: {reference} cannot be read: {reason}")),
+                Err(reason) => {
+                    wrong.push(format!("{name}: {reference} cannot be read: {reason}"));
+                    resolved.extend(known.get(name).map(|value| (name.clone(), value.clone())));
+                }
             }
         }
-        if wrong.is_empty() { Ok(resolved) } else { Err(SecretsError(wrong.join("; "))) }
+        (resolved, (!wrong.is_empty()).then(|| SecretsError(wrong.join("; "))))
     }
 
     /// That there must be none, where nothing resolves them.
