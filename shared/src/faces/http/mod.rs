@@ -10,6 +10,7 @@ mod negotiate;
 mod persisted;
 mod problem;
 mod request;
+mod requests;
 #[cfg(feature = "local")]
 mod sse;
 #[cfg(feature = "local")]
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get};
 
 use crate::breaker::Breakers;
@@ -37,6 +38,7 @@ use crate::store::Maintenance;
 
 pub use address::ClientAddress;
 pub use request::Vouched;
+pub use requests::Requests;
 
 /// How long a request may take: less than the 30 s after which API Gateway answers for us.
 const DEADLINE: Duration = Duration::from_secs(25);
@@ -59,7 +61,9 @@ pub struct Http {
     pub clock: Arc<dyn Clock>,
     /// All circuit breakers, shown to ADMIN by `/healthz?verbose`.
     pub breakers: Arc<Breakers>,
-    /// Shown by `/metrics`.
+    /// Counts requests. One of those measured.
+    pub requests: Arc<Requests>,
+    /// Shown by `/metrics`; on Lambda, written at the end of each invocation.
     pub measured: Vec<Arc<dyn Measured>>,
     /// Whether `/graphql` is served.
     pub graphql_enabled: bool,
@@ -83,6 +87,7 @@ pub struct Live {
 impl Http {
     /// The routes.
     pub fn router(self) -> Router {
+        let requests = self.requests.clone();
         let mut router = Router::new()
             .route("/", get(index::show))
             .route("/healthz", get(health::show))
@@ -101,6 +106,6 @@ impl Http {
             .fallback(problem::no_such_path)
             .method_not_allowed_fallback(problem::no_such_method)
             .with_state(Arc::new(self))
-            .layer(from_fn(request::around))
+            .layer(from_fn_with_state(requests, request::around))
     }
 }

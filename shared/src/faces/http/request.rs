@@ -5,20 +5,21 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::Http;
 use super::problem::Problem;
+use super::requests::{Requests, UNMATCHED};
 use crate::faces::error::{ApiError, Code};
 use crate::platform::auth::{Principal, Role};
 use crate::platform::ids::new_id;
-use crate::platform::trace::child_of;
+use crate::platform::trace;
 use crate::services::{Call, Error};
 
 const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -37,16 +38,26 @@ pub(super) struct Traceparent(String);
 #[derive(Debug, Clone)]
 pub struct Vouched(pub Principal);
 
-pub(super) async fn around(mut request: Request, next: Next) -> Response {
+pub(super) async fn around(State(requests): State<Arc<Requests>>, mut request: Request, next: Next) -> Response {
     let id = given(request.headers(), CORRELATION_ID.as_str(), is_id).unwrap_or_else(|| new_id().to_string());
-    let traceparent = child_of(given(request.headers(), "traceparent", is_key).as_deref());
+    let incoming = given(request.headers(), "traceparent", is_key);
+    let unsent = (!trace::is_exported()).then(|| trace::child_of(incoming.as_deref()));
+    let (method, matched) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
+    let route = matched.as_ref().map(MatchedPath::as_str);
     let span = tracing::info_span!(
         "request",
         correlation_id = id,
-        traceparent,
-        method = %request.method(),
+        traceparent = unsent,
+        %method,
         path = request.uri().path(),
+        route,
     );
+    // One that is sent is known by its ids, which it has only now.
+    let traceparent = unsent.unwrap_or_else(|| {
+        let traceparent = trace::begin(&span, incoming.as_deref());
+        span.record("traceparent", &traceparent);
+        traceparent
+    });
     request.extensions_mut().insert(CorrelationId(id.clone()));
     request.extensions_mut().insert(Traceparent(traceparent));
     async move {
@@ -55,8 +66,11 @@ pub(super) async fn around(mut request: Request, next: Next) -> Response {
             let error = Error::Internal("a handler panicked; what it said is in the log".to_owned());
             Problem(ApiError::from(&error)).into_response()
         });
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(status = response.status().as_u16(), elapsed_ms, "answered");
+        let (status, took) = (response.status(), started.elapsed());
+        let elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status = status.as_u16(), elapsed_ms, "answered");
+        trace::note(&Span::current(), "http.response.status_code", status.as_u16().into());
+        requests.answered(matched.as_ref().map_or(UNMATCHED, MatchedPath::as_str), &method, status, took);
         finish(response.headers_mut(), &id);
         response
     }

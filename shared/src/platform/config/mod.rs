@@ -198,6 +198,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         limits::VARIABLES,
         secrets::VARIABLES,
         telemetry::VARIABLES,
+        telemetry::OTLP_VARIABLES,
     ]
     .into_iter()
     .flatten()
