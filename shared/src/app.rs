@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::platform::config::{ConfigError, Database, StoreConfig, Vars};
+#[cfg(any(feature = "graphql", feature = "aws"))]
+use crate::platform::metrics::{Measured, emf};
 use crate::platform::secrets::SecretsError;
 use crate::platform::telemetry::{self, TelemetryConfig};
 use crate::store::{Store, StoreError};
@@ -77,8 +79,12 @@ impl fmt::Debug for StartError {
 
 /// What every process does first: logs, and one TLS implementation for all libraries.
 fn begin(vars: &Vars) -> Result<(), StartError> {
+    let config = TelemetryConfig::from_vars(vars)?;
+    if cfg!(not(feature = "otel")) && config.has_traces() {
+        return Err(not_built("OTEL_EXPORTER_OTLP_ENDPOINT", "sending traces").into());
+    }
     // Both fail only where a test has begun before in the same process.
-    let _ = telemetry::start(TelemetryConfig::from_vars(vars)?);
+    let _ = telemetry::start(config);
     #[cfg(feature = "crash-points")]
     crate::platform::crash::arm(vars);
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -150,19 +156,15 @@ fn waking(
     }
 }
 
+/// On Lambda, what these measure goes out with the answer of each invocation; elsewhere `/metrics` shows it.
+#[cfg(any(feature = "graphql", feature = "aws"))]
+fn report(vars: &Vars, measured: impl IntoIterator<Item = Arc<dyn Measured>>) {
+    if vars.on_lambda() {
+        measured.into_iter().chain(telemetry::measured()).for_each(|measured| emf::follow(&measured));
+    }
+}
+
 /// A setting asks for a part that this build does not have.
-#[cfg_attr(
-    all(
-        feature = "sqlite",
-        feature = "postgres",
-        feature = "redis",
-        feature = "elasticache",
-        feature = "kafka",
-        feature = "rds-iam",
-        not(any(feature = "graphql", feature = "aws"))
-    ),
-    expect(dead_code, reason = "all is built")
-)]
 fn not_built(name: &'static str, part: &str) -> ConfigError {
     ConfigError { name, problem: format!("{part} is not part of this build; locally, `FULL=1 make run` builds it in") }
 }

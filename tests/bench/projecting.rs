@@ -37,11 +37,7 @@ async fn main() {
     let url = fresh_postgres_database().await;
     let store: Arc<dyn Store> = Arc::new(PostgresStore::connect(&Secret::new(&url), 8).unwrap());
     Maintenance::migrate(store.as_ref()).await.unwrap();
-    let projector = BatchConsumer {
-        handler: Arc::new(Projector { store }),
-        dead_letters: Some(Arc::new(NoLetters)),
-        clock: Arc::new(SystemClock),
-    };
+    let projector = BatchConsumer::new(Arc::new(Projector { store }), Some(Arc::new(NoLetters)), Arc::new(SystemClock));
     let mut copy = Copy::new().await;
     let (mut of_projector, mut of_loop, mut of_copy) = (vec![], vec![], vec![]);
     let mut first_version = 1;

@@ -89,7 +89,7 @@ impl Deployment {
     /// The relay, in the test's own process.
     pub(crate) fn relay(&self) -> Relay {
         let (store, bus) = (self.store.clone(), self.bus.clone());
-        Relay { store, bus, topics: self.topics.clone(), clock: Arc::new(SystemClock) }
+        Relay { store, bus, topics: self.topics.clone(), clock: Arc::new(SystemClock), meter: Arc::default() }
     }
 
     /// Publishes everything.

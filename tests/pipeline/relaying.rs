@@ -101,6 +101,7 @@ async fn a_bus_that_takes_only_a_part_is_gone_on_with_where_it_ended() {
             bus: bus.clone(),
             topics: Topics::default(),
             clock: Arc::new(SystemClock),
+            meter: Arc::default(),
         };
         let deadline = Utc::now() + TimeDelta::seconds(120);
         assert!(matches!(relay.run(deadline).await, Err(Error::Unavailable { service, .. }) if service == "kafka"));
@@ -128,7 +129,8 @@ async fn a_run_without_time_for_a_round_says_so() {
         .await
         .unwrap();
     let bus = Arc::new(Limited { left: AtomicUsize::new(9), taken: std::sync::Mutex::default() });
-    let relay = Relay { store: fixture.store.clone(), bus, topics: Topics::default(), clock: Arc::new(SystemClock) };
+    let (topics, clock) = (Topics::default(), Arc::new(SystemClock));
+    let relay = Relay { store: fixture.store.clone(), bus, topics, clock, meter: Arc::default() };
     assert!(
         matches!(relay.run(Utc::now() + TimeDelta::seconds(5)).await, Err(Error::TooShort(_))),
         "that is too little"
@@ -179,6 +181,7 @@ async fn a_stream_that_does_not_move_holds_back_no_other() {
         bus: bus.clone(),
         topics: Topics::default(),
         clock: Arc::new(SystemClock),
+        meter: Arc::default(),
     };
     let summary = relay.run(Utc::now() + TimeDelta::seconds(300)).await.unwrap();
     assert_eq!(bus.taken.load(Ordering::SeqCst), 2700 + 99);

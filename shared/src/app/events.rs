@@ -25,7 +25,9 @@ pub(super) struct Events {
 #[cfg(feature = "aws")]
 pub async fn outbox_relay(vars: &Vars) -> Result<Relay, StartError> {
     begin(vars)?;
-    Ok(required(vars).await?.relay(store(vars).await?))
+    let relay = required(vars).await?.relay(store(vars).await?);
+    super::report(vars, [relay.meter.clone() as _]);
+    Ok(relay)
 }
 
 /// `event-projector`.
@@ -35,7 +37,9 @@ pub async fn outbox_relay(vars: &Vars) -> Result<Relay, StartError> {
 #[cfg(feature = "aws")]
 pub async fn event_projector(vars: &Vars) -> Result<BatchConsumer, StartError> {
     begin(vars)?;
-    Ok(required(vars).await?.projector(store(vars).await?))
+    let projector = required(vars).await?.projector(store(vars).await?);
+    super::report(vars, [projector.meter.clone() as _]);
+    Ok(projector)
 }
 
 /// `dlq-replay`.
@@ -79,13 +83,14 @@ impl Events {
 
     #[cfg(any(feature = "aws", feature = "local"))]
     pub(super) fn relay(&self, store: Arc<dyn Store>) -> Relay {
-        Relay { store, bus: self.bus.clone(), topics: self.topics.clone(), clock: Arc::new(SystemClock) }
+        let (bus, topics) = (self.bus.clone(), self.topics.clone());
+        Relay { store, bus, topics, clock: Arc::new(SystemClock), meter: Arc::default() }
     }
 
     #[cfg(any(feature = "aws", feature = "local"))]
     pub(super) fn projector(&self, store: Arc<dyn Store>) -> BatchConsumer {
         let handler = Arc::new(Projector { store });
-        BatchConsumer { handler, dead_letters: Some(self.bus.clone()), clock: Arc::new(SystemClock) }
+        BatchConsumer::new(handler, Some(self.bus.clone()), Arc::new(SystemClock))
     }
 
     #[cfg(any(feature = "aws", feature = "local"))]

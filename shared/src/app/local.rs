@@ -20,6 +20,7 @@ use crate::faces::http::Live;
 use crate::faces::websocket::Sockets;
 use crate::platform::auth::{Role, issue_local_token};
 use crate::platform::config::{AuthConfig, ConfigError, HttpConfig, KafkaConfig, SourceKind, StoreConfig, Vars};
+use crate::platform::telemetry;
 use crate::push::in_process::InProcessPoster;
 use crate::services::consume::BatchConsumer;
 use crate::services::fan_out::FanOut;
@@ -86,11 +87,14 @@ pub async fn local(vars: &Vars) -> Result<Local, StartError> {
     let mut router = parts.http(vars, &face)?;
     router.measured.push(teller.clone());
     router.live = Some(Live { sockets: sockets.clone(), poster: poster.clone() });
-    let fan_out = BatchConsumer { handler: Arc::new(FanOut { teller }), dead_letters: None, clock: clock.clone() };
+    let fan_out = BatchConsumer::new(Arc::new(FanOut { teller }), None, clock.clone());
+    let (relay, projector) = (events.relay(parts.store.clone()), events.projector(parts.store.clone()));
+    router.measured.extend([relay.meter.clone() as _, projector.meter.clone() as _, fan_out.meter.clone() as _]);
+    router.measured.extend(telemetry::measured());
     let pipeline = Pipeline {
-        relay: events.relay(parts.store.clone()),
+        relay,
         committed,
-        projector: Arc::new(events.projector(parts.store.clone())),
+        projector: Arc::new(projector),
         fan_out: Arc::new(fan_out),
         bus: events.bus,
         topics: events.topics,

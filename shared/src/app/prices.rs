@@ -5,11 +5,12 @@ use std::sync::Arc;
 use super::StartError;
 use super::chains::ChainParts;
 use super::redis::Redis;
-use crate::breaker::{Breakers, CloudWatch};
+use crate::breaker::Breakers;
 use crate::cache::{Cache, MemoryTier};
 use crate::domain::coin::Coin;
 use crate::platform::clock::{Clock, SystemClock};
 use crate::platform::config::{PriceConfig, SourceKind, Vars, cold_bucket};
+use crate::platform::metrics::Measured;
 use crate::services::poll::{Poller, polled_coins};
 use crate::services::prices::PriceCache;
 #[cfg(feature = "graphql")]
@@ -30,6 +31,7 @@ pub async fn price_poller(vars: &Vars) -> Result<Poller, StartError> {
     super::begin(vars)?;
     let shared = Shared::new(vars, Redis::from_vars(vars)?.as_ref())?;
     let store = super::store(vars).await?;
+    super::report(vars, shared.measured());
     Ok(shared.poller(super::waking(vars, store.clone(), &shared.breakers)?, store))
 }
 
@@ -49,7 +51,7 @@ impl Shared {
     pub(super) fn new(vars: &Vars, redis: Option<&Redis>) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let config = PriceConfig::from_vars(vars)?;
-        let breakers = Arc::new(breakers(vars, redis, &clock));
+        let breakers = Arc::new(breakers(redis, &clock));
         let cache = Arc::new(cache(vars, redis, &clock, &breakers)?);
         let chains = ChainParts::new(vars, &clock, &breakers)?;
         let sources = Arc::new(sources(vars, &config, &chains, &clock, &breakers)?);
@@ -63,6 +65,11 @@ impl Shared {
             cache,
             config,
         })
+    }
+
+    /// What measures something.
+    pub(super) fn measured(&self) -> Vec<Arc<dyn Measured>> {
+        vec![self.cache.clone(), self.breakers.clone()]
     }
 
     #[cfg(feature = "graphql")]
@@ -88,12 +95,9 @@ impl Shared {
     }
 }
 
-/// The breakers: shared through Redis, and on Lambda heard by CloudWatch; elsewhere they are seen at `/metrics`.
-pub(super) fn breakers(vars: &Vars, redis: Option<&Redis>, clock: &Arc<dyn Clock>) -> Breakers {
-    let mut breakers = Breakers::new(clock.clone());
-    if vars.on_lambda() {
-        breakers = breakers.heard_by(Arc::new(CloudWatch::new(clock.clone())));
-    }
+/// The breakers: shared through Redis.
+pub(super) fn breakers(redis: Option<&Redis>, clock: &Arc<dyn Clock>) -> Breakers {
+    let breakers = Breakers::new(clock.clone());
     if let Some(redis) = redis {
         breakers.share_through(redis.circuits(&breakers));
     }

@@ -90,7 +90,9 @@ mod deployed {
         let clock = parts.shared.clock.clone();
         let clients = Clients::deployed(vars, &clock)?;
         let events = crate::app::waking(vars, parts.store.clone(), &parts.shared.breakers)?;
-        Ok(parts.face(vars, events)?.sockets(clients, parts.store.clone(), &clock))
+        let sockets = parts.face(vars, events)?.sockets(clients, parts.store.clone(), &clock);
+        crate::app::report(vars, parts.measured().into_iter().chain([sockets.subscriptions.teller.clone() as _]));
+        Ok(sockets)
     }
 
     /// `subscription-fanout`.
@@ -104,6 +106,8 @@ mod deployed {
         let graph = Graph::for_events().map_err(StartError::Failed)?;
         let teller = Arc::new(Teller::new(registry, poster, Arc::new(graph), clock.clone()));
         // It has no way to Kafka, and makes no dead letters: what it cannot read, the projector cannot either.
-        Ok(BatchConsumer { handler: Arc::new(FanOut { teller }), dead_letters: None, clock })
+        let consumer = BatchConsumer::new(Arc::new(FanOut { teller: teller.clone() }), None, clock);
+        crate::app::report(vars, [teller as _, consumer.meter.clone() as _]);
+        Ok(consumer)
     }
 }

@@ -14,12 +14,13 @@ use super::{StartError, store};
 use crate::breaker::Breakers;
 use crate::faces::graphql::{Graph, Services};
 #[cfg(any(feature = "apigw", feature = "local"))]
-use crate::faces::http::{Http, Mcp, Retirement};
+use crate::faces::http::{Http, Mcp, Requests, Retirement};
 use crate::faces::limits::Limits;
-use crate::limits::{FallbackLimiter, MemoryLimiter, RateLimiter};
+use crate::limits::{FallbackLimiter, MemoryLimiter, MeteredLimiter, RateLimiter};
 use crate::platform::auth::Verifier;
 use crate::platform::config::{AuthConfig, HttpConfig, LimitsConfig, Vars};
 use crate::platform::flags::Rollout;
+use crate::platform::metrics::Measured;
 use crate::services::chains::ChainReader;
 use crate::services::context::Contexts;
 use crate::services::emotion::Emotions;
@@ -40,14 +41,16 @@ pub async fn graphql(vars: &Vars) -> Result<Router, StartError> {
     super::begin(vars)?;
     let parts = Parts::new(vars, AuthConfig::from_vars(vars)?).await?;
     let face = parts.face(vars, super::waking(vars, parts.store.clone(), &parts.shared.breakers)?)?;
-    Ok(parts.http(vars, &face)?.router())
+    let http = parts.http(vars, &face)?;
+    super::report(vars, http.measured.iter().cloned());
+    Ok(http.router())
 }
 
 /// What both have in common.
 pub(super) struct Parts {
     pub(super) auth: AuthConfig,
     pub(super) store: Arc<dyn Store>,
-    limiter: Arc<dyn RateLimiter>,
+    limiter: Arc<MeteredLimiter>,
     pub(super) shared: Shared,
 }
 
@@ -55,7 +58,13 @@ impl Parts {
     pub(super) async fn new(vars: &Vars, auth: AuthConfig) -> Result<Self, StartError> {
         let redis = Redis::from_vars(vars)?;
         let shared = Shared::new(vars, redis.as_ref())?;
-        Ok(Self { auth, store: store(vars).await?, limiter: limiter(redis.as_ref(), &shared.breakers), shared })
+        let limiter = Arc::new(MeteredLimiter::new(limiter(redis.as_ref(), &shared.breakers)));
+        Ok(Self { auth, store: store(vars).await?, limiter, shared })
+    }
+
+    /// What measures something, whatever callers speak.
+    pub(super) fn measured(&self) -> Vec<Arc<dyn Measured>> {
+        self.shared.measured().into_iter().chain([self.limiter.clone() as _]).collect()
     }
 
     /// What callers speak to, their commands going to `events`.
@@ -77,21 +86,22 @@ impl Parts {
             graph: Graph::new(services, vars.on_lambda()).map_err(StartError::Failed)?,
             flag: HttpConfig::graphql(vars)?,
             verifier: Arc::new(self.verifier()?),
-            limits: Limits { limiter: limits.enabled.then(|| self.limiter.clone()), config: limits, clock },
+            limits: Limits { limiter: limits.enabled.then(|| self.limiter.clone() as _), config: limits, clock },
         })
     }
 
     /// The router, with everything behind it but the sockets of this process.
     #[cfg(any(feature = "apigw", feature = "local"))]
     pub(super) fn http(&self, vars: &Vars, face: &Face) -> Result<Http, StartError> {
-        let http = HttpConfig::from_vars(vars)?;
+        let (http, requests) = (HttpConfig::from_vars(vars)?, Arc::new(Requests::default()));
         Ok(Http {
             graph: face.graph.clone(),
             verifier: face.verifier.clone(),
             limits: face.limits.clone(),
             cache: self.shared.cache.clone(),
             breakers: self.shared.breakers.clone(),
-            measured: vec![self.shared.cache.clone(), self.shared.breakers.clone()],
+            measured: self.measured().into_iter().chain([requests.clone() as _]).collect(),
+            requests,
             store: self.store.clone(),
             clock: self.shared.clock.clone(),
             graphql_flag: face.flag,

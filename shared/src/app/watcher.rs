@@ -18,7 +18,8 @@ use crate::store::{EventStore, Store};
 pub async fn chain_watcher(vars: &Vars) -> Result<Watcher, StartError> {
     super::begin(vars)?;
     let clock: Arc<dyn Clock> = Arc::new(crate::platform::clock::SystemClock);
-    let breakers = super::prices::breakers(vars, super::redis::Redis::from_vars(vars)?.as_ref(), &clock);
+    let breakers = Arc::new(super::prices::breakers(super::redis::Redis::from_vars(vars)?.as_ref(), &clock));
+    super::report(vars, [breakers.clone() as _]);
     let chains = ChainParts::new(vars, &clock, &breakers)?;
     let store = super::store(vars).await?;
     watcher(vars, &chains, &clock, super::waking(vars, store.clone(), &breakers)?, store)

@@ -18,7 +18,6 @@
 //! | `registry`, `cloudwatch` | all breakers of a process, and who hears of them |
 
 mod circuit;
-mod cloudwatch;
 mod event;
 mod fleet;
 mod latency;
@@ -50,7 +49,6 @@ use rolling::Rolling;
 use ticks::Ticks;
 
 pub use circuit::State;
-pub use cloudwatch::CloudWatch;
 pub use event::{Event, Listener};
 pub use latency::Latencies;
 pub use options::{Backoff, Options, SlowCalls};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use super::{CircuitBreaker, Listener, Options, SharedCircuits, State};
+use super::{CircuitBreaker, Options, SharedCircuits, State};
 use crate::platform::clock::Clock;
 use crate::platform::metrics::{Measured, Sample};
 
@@ -12,7 +12,6 @@ use crate::platform::metrics::{Measured, Sample};
 pub struct Breakers {
     clock: Arc<dyn Clock>,
     shared: OnceLock<Arc<dyn SharedCircuits>>,
-    listeners: Vec<Arc<dyn Listener>>,
     by_name: Mutex<BTreeMap<String, Arc<CircuitBreaker>>>,
 }
 
@@ -40,14 +39,7 @@ pub struct Report {
 impl Breakers {
     /// None yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, shared: OnceLock::new(), listeners: vec![], by_name: Mutex::default() }
-    }
-
-    /// The same; those to come are heard by somebody.
-    #[must_use]
-    pub fn heard_by(mut self, listener: Arc<dyn Listener>) -> Self {
-        self.listeners.push(listener);
-        self
+        Self { clock, shared: OnceLock::new(), by_name: Mutex::default() }
     }
 
     /// Those to come share their state through `circuits`, where their options want it. The first call counts.
@@ -60,7 +52,6 @@ impl Breakers {
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         let make = || {
             let breaker = CircuitBreaker::new(options.clone(), self.clock.clone());
-            let breaker = self.listeners.iter().cloned().fold(breaker, CircuitBreaker::heard_by);
             Arc::new(match self.shared.get().cloned().filter(|_| options.shared) {
                 Some(shared) => breaker.shared_through(shared),
                 None => breaker,
@@ -85,7 +76,7 @@ impl Measured for Breakers {
 impl Report {
     fn samples(&self) -> Vec<Sample> {
         let gauge = |name, help, value| {
-            Sample::gauge(name, help, value).with("service", &*self.service).with("group", &*self.group)
+            Sample::gauge(name, help, value).with("service", &*self.service).remarked("group", &*self.group)
         };
         let count = |count: u64| u32::try_from(count).unwrap_or(u32::MAX).into();
         vec![

@@ -13,7 +13,7 @@ const LONGEST: usize = 300;
 const EVENT_ID: &str = "event-id";
 const EVENT_TYPE: &str = "event-type";
 const CORRELATION_ID: &str = "correlation-id";
-const TRACEPARENT: &str = "traceparent";
+pub(crate) const TRACEPARENT: &str = "traceparent";
 
 /// The message that tells of `event`. Its key is the id of the stream, so that a stream's events keep their order.
 ///

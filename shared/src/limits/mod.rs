@@ -1,11 +1,12 @@
 //! Rate limits: how many requests a caller may make. One check a request, atomic over all limits that it touches.
 //!
 //! The arithmetic is in `sliding_window.rs`; around it [`MemoryLimiter`] counts in one process, `RedisLimiter` for
-//! all of them, and [`FallbackLimiter`] puts the first behind the second. The faces call [`RateLimiter::check`] with the
+//! all of them, and [`FallbackLimiter`] puts the first behind the second, and [`MeteredLimiter`] counts what is refused. The faces call [`RateLimiter::check`] with the
 //! caller's [`principal_key`].
 
 mod fallback;
 mod memory;
+mod metered;
 mod principal;
 #[cfg(feature = "redis")]
 mod redis;
@@ -21,6 +22,7 @@ use crate::platform::config::LimitsConfig;
 pub use self::redis::RedisLimiter;
 pub use fallback::FallbackLimiter;
 pub use memory::MemoryLimiter;
+pub use metered::MeteredLimiter;
 pub use principal::principal_key;
 
 /// So many units in any window of this length.

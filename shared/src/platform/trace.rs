@@ -1,7 +1,52 @@
 //! The W3C trace context, as far as it is passed on: `traceparent`, version 00
 //! (<https://www.w3.org/TR/trace-context/#traceparent-header>).
 
+use tracing::Span;
+
 use super::ids::new_id;
+
+/// Whether spans are sent to a collector. Then a `traceparent` names one of them, and is told by [`begin`] only once that is there.
+pub fn is_exported() -> bool {
+    #[cfg(feature = "otel")]
+    return super::telemetry::traces::are_sent();
+    #[cfg(not(feature = "otel"))]
+    false
+}
+
+/// Puts a span that has just been made, and not entered, into the trace of the request that `incoming` belongs to: the `traceparent`
+/// for what it leads to. It names that span where it is sent to a collector, and otherwise one that nobody ever sees.
+#[cfg_attr(not(feature = "otel"), expect(unused_variables, reason = "no span is sent"))]
+pub fn begin(span: &Span, incoming: Option<&str>) -> String {
+    #[cfg(feature = "otel")]
+    if let Some(traceparent) = super::telemetry::traces::begin(span, incoming) {
+        return traceparent;
+    }
+    child_of(incoming)
+}
+
+/// Puts a span that has just been made into the first of the traces of what it is about, and says that it belongs to the others, too.
+/// Only those count that somebody asked to be recorded.
+#[cfg_attr(not(feature = "otel"), expect(unused_variables, reason = "no span is sent"))]
+pub fn join<'a>(span: &Span, incoming: impl Iterator<Item = &'a str>) {
+    #[cfg(feature = "otel")]
+    if is_exported() {
+        use super::telemetry::traces;
+
+        let mut known = std::collections::BTreeSet::new();
+        let mut others = incoming.filter(|traceparent| is_sampled(Some(traceparent)) && known.insert(*traceparent));
+        if let Some(first) = others.next() {
+            traces::begin(span, Some(first));
+            traces::link(span, others);
+        }
+    }
+}
+
+/// Says something of a span that is sent to a collector, and no log says.
+#[cfg_attr(not(feature = "otel"), expect(unused_variables, reason = "no span is sent"))]
+pub fn note(span: &Span, name: &'static str, value: i64) {
+    #[cfg(feature = "otel")]
+    super::telemetry::traces::note(span, name, value);
+}
 
 /// The `traceparent` for what a request leads to: in the trace of the request that `incoming` belongs to, as a child of
 /// it; in a new trace, which nobody asked to sample, where there is none or it cannot be read.
@@ -20,7 +65,7 @@ pub fn is_sampled(traceparent: Option<&str>) -> bool {
 }
 
 /// Trace id, span id and flags.
-fn parts(traceparent: &str) -> Option<(&str, &str, &str)> {
+pub(super) fn parts(traceparent: &str) -> Option<(&str, &str, &str)> {
     let mut parts = traceparent.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let is_hex = |text: &str, length: usize| {

@@ -4,20 +4,25 @@
 //! there, and is reported, so that it comes again. A dead letter that cannot be written is of the second kind: no record
 //! is lost. Duplicates, and records that come again after they were handled, are the handler's to absorb.
 
+mod meter;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use crate::bus::dead_letter::{Poison, dead_letter};
+use crate::bus::event_message::TRACEPARENT;
 use crate::bus::{Publisher, Record, topics};
 use crate::platform::BoxFuture;
 use crate::platform::clock::{Clock, Timestamp};
-use crate::platform::crash;
+use crate::platform::{crash, trace};
+
+pub use meter::ConsumeMeter;
 
 /// How many partitions are handled at once: as many as a function has connections to its database.
 const PARTITIONS: usize = 4;
@@ -62,9 +67,17 @@ pub struct BatchConsumer {
     pub dead_letters: Option<Arc<dyn Publisher>>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What became of records.
+    pub meter: Arc<ConsumeMeter>,
 }
 
 impl BatchConsumer {
+    /// Gives batches to `handler`.
+    pub fn new(handler: Arc<dyn Handler>, dead_letters: Option<Arc<dyn Publisher>>, clock: Arc<dyn Clock>) -> Self {
+        let meter = Arc::new(ConsumeMeter::of(handler.function()));
+        Self { handler, dead_letters, clock, meter }
+    }
+
     /// Handles each partition's records. For each, in the order given, the offset to come again from, if any.
     pub async fn consume(&self, partitions: &[Vec<Record>], deadline: Timestamp) -> Vec<Option<i64>> {
         let turns = Semaphore::new(PARTITIONS);
@@ -76,7 +89,9 @@ impl BatchConsumer {
         // Nobody closes it.
         let _turn = turns.acquire().await.ok();
         let span = tracing::info_span!("kafka.consume", topic = first.topic, partition = first.partition);
-        async {
+        trace::join(&span, records.iter().filter_map(|record| record.header_text(TRACEPARENT)));
+        let started = Instant::now();
+        let stopped = async {
             for records in records.chunks(AT_ONCE) {
                 if let Err((place, problem)) = self.chunk(records, deadline).await {
                     let offset = records.get(place)?.offset;
@@ -87,13 +102,18 @@ impl BatchConsumer {
             None
         }
         .instrument(span)
-        .await
+        .await;
+        self.meter.took(&first.topic, started.elapsed());
+        stopped
     }
 
     /// # Errors
     /// The place of the first record that has to wait, and why.
     async fn chunk(&self, records: &[Record], deadline: Timestamp) -> Result<(), (usize, String)> {
         let outcomes = self.handle(records, deadline).await;
+        if let Some(first) = records.first() {
+            self.meter.counted(&first.topic, &outcomes);
+        }
         let mut poisoned = vec![];
         let mut stop = Ok(());
         for (place, outcome) in outcomes.into_iter().enumerate() {

@@ -6,8 +6,11 @@
 //! acknowledgement, and only from where the relay found it. What two publish, or one publishes again after a crash, are
 //! duplicates behind a first occurrence. The leases only keep relays from doing the same work.
 
+mod meter;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -22,6 +25,8 @@ use crate::domain::RecordedEvent;
 use crate::platform::clock::{Clock, Timestamp, delta};
 use crate::platform::crash;
 use crate::store::{LaggingStream, Published, Store, StreamPosition};
+
+pub use meter::RelayMeter;
 
 /// Streams of one round.
 const STREAMS: u32 = 200;
@@ -44,6 +49,8 @@ pub struct Relay {
     pub topics: Topics,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What it did.
+    pub meter: Arc<RelayMeter>,
 }
 
 /// What a run did, and what is left.
@@ -82,6 +89,7 @@ impl Relay {
         if timeout(left, self.take_stock(&mut summary)).await.is_err() {
             tracing::warn!("there was no time left to count the backlog of the outbox");
         }
+        self.meter.failed.fetch_add(u64::from(outcome.is_err()), Ordering::Relaxed);
         outcome.map(|()| summary)
     }
 
@@ -95,6 +103,7 @@ impl Relay {
             let round = self.round(&leased).await?;
             summary.rounds += 1;
             summary.published += round.published as u64;
+            self.meter.published.fetch_add(round.published as u64, Ordering::Relaxed);
             if let Some(failure) = round.failure {
                 tracing::warn!(error = %failure, published = round.published, "the bus did not take every event");
                 if failure.is_transient() {
@@ -184,6 +193,8 @@ impl Relay {
                 let backlog_age_ms = u64::try_from(age.num_milliseconds()).unwrap_or(0);
                 summary.backlog_events = Some(backlog.events);
                 summary.backlog_age_ms = Some(backlog_age_ms);
+                self.meter.backlog.store(backlog.events, Ordering::Relaxed);
+                self.meter.backlog_ms.store(backlog_age_ms, Ordering::Relaxed);
                 let RelaySummary { published, rounds, .. } = *summary;
                 let (backlog_events, backlog_streams) = (backlog.events, backlog.streams);
                 if published > 0 || backlog_events > 0 {

@@ -13,6 +13,7 @@ use lambda_http::{Error, Request, RequestExt, Service};
 use crate::app::Renewed;
 use crate::faces::http::{ClientAddress, Vouched};
 use crate::platform::auth::principal_from_claims;
+use crate::platform::telemetry;
 
 /// Serves with the router until the sandbox ends.
 ///
@@ -24,7 +25,11 @@ pub async fn run(router: Renewed<Router>) -> Result<(), Error> {
         leave_stage_out(&mut request);
         vouch(&mut request);
         let router = router.clone();
-        async move { Router::clone(&*router.current().await).call(request).await }
+        async move {
+            let answer = Router::clone(&*router.current().await).call(request).await;
+            telemetry::hand_over().await;
+            answer
+        }
     });
     lambda_http::run(service).await
 }

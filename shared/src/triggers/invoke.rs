@@ -6,7 +6,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::deadline_of;
+use super::{deadline_of, invocation};
 use crate::app::Renewed;
 use crate::services::admin::Admin;
 
@@ -26,7 +26,10 @@ pub async fn run(admin: Renewed<Admin>) -> Result<(), Error> {
     let admin = Arc::new(admin);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let admin = admin.clone();
-        async move { carry_out(&*admin.current().await, event).await }
+        async move {
+            let context = event.context.clone();
+            invocation(&context, async { carry_out(&*admin.current().await, event).await }).await
+        }
     }))
     .await
 }

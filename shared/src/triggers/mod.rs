@@ -18,6 +18,16 @@ pub mod schedule;
 #[cfg(all(feature = "aws", feature = "graphql"))]
 pub mod websocket;
 
+/// Does the work of an invocation. What was measured and traced meanwhile is handed over before its answer is.
+#[cfg(feature = "aws")]
+async fn invocation<T>(context: &lambda_runtime::Context, work: impl Future<Output = T>) -> T {
+    use tracing::Instrument;
+
+    let outcome = work.instrument(tracing::info_span!("invocation", request_id = context.request_id)).await;
+    crate::platform::telemetry::hand_over().await;
+    outcome
+}
+
 /// When the invocation must have ended: a second before Lambda ends it.
 #[cfg(feature = "aws")]
 fn deadline_of(context: &lambda_runtime::Context) -> crate::platform::clock::Timestamp {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
-use super::deadline_of;
+use super::{deadline_of, invocation};
 use crate::app::Renewed;
 use crate::services::relay::Relay;
 
@@ -18,7 +18,10 @@ pub async fn run(relay: Renewed<Relay>) -> Result<(), Error> {
     let relay = Arc::new(relay);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let relay = relay.clone();
-        async move { Ok::<_, Error>(relay.current().await.run(deadline_of(&event.context)).await?) }
+        async move {
+            let run = async { relay.current().await.run(deadline_of(&event.context)).await };
+            Ok::<_, Error>(invocation(&event.context, run).await?)
+        }
     }))
     .await
 }

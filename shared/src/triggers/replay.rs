@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
-use super::deadline_of;
+use super::{deadline_of, invocation};
 use crate::app::Renewed;
 use crate::services::replay::{ReplayRequest, ReplaySummary, Replayer};
 
@@ -17,7 +17,10 @@ pub async fn run(replayer: Renewed<Replayer>) -> Result<(), Error> {
     let replayer = Arc::new(replayer);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Value>| {
         let replayer = replayer.clone();
-        async move { replay(&*replayer.current().await, event).await }
+        async move {
+            let context = event.context.clone();
+            invocation(&context, async { replay(&*replayer.current().await, event).await }).await
+        }
     }))
     .await
 }

@@ -7,7 +7,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::deadline_of;
+use super::{deadline_of, invocation};
 use crate::app::Renewed;
 use crate::platform::BoxFuture;
 use crate::platform::clock::Timestamp;
@@ -52,7 +52,11 @@ pub async fn run<S: Scheduled>(work: Renewed<S>) -> Result<(), Error> {
         let work = work.clone();
         // The lease is claimed under a new id: a retry of this invocation has its request id, and must find the lease
         // taken.
-        async move { Ok::<_, Error>(work.current().await.run(&new_id().to_string(), deadline_of(&event.context)).await?) }
+        async move {
+            let (holder, deadline) = (new_id().to_string(), deadline_of(&event.context));
+            let run = async { work.current().await.run(&holder, deadline).await };
+            Ok::<_, Error>(invocation(&event.context, run).await?)
+        }
     }))
     .await
 }

@@ -62,7 +62,10 @@ pub async fn run(sockets: Renewed<Arc<Sockets>>) -> Result<(), Error> {
     let sockets = Arc::new(sockets);
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Event>| {
         let sockets = sockets.clone();
-        async move { handle(&*sockets.current().await, event).await }
+        async move {
+            let context = event.context.clone();
+            super::invocation(&context, async { handle(&*sockets.current().await, event).await }).await
+        }
     }))
     .await
 }

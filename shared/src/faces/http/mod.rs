@@ -15,6 +15,7 @@ mod persisted;
 mod problem;
 mod query;
 mod request;
+mod requests;
 mod rest;
 mod retirement;
 mod security;
@@ -45,10 +46,13 @@ use crate::platform::metrics::Measured;
 use crate::push::in_process::InProcessPoster;
 use crate::store::Maintenance;
 
+use self::request::Around;
+
 pub use address::ClientAddress;
 #[cfg(feature = "mcp")]
 pub use mcp::Mcp;
 pub use request::Vouched;
+pub use requests::Requests;
 pub use retirement::Retirement;
 
 /// How long a request may take: less than the 30 s after which API Gateway answers for us.
@@ -72,7 +76,9 @@ pub struct Http {
     pub clock: Arc<dyn Clock>,
     /// All circuit breakers, shown to ADMIN by `/healthz?verbose`.
     pub breakers: Arc<Breakers>,
-    /// Shown by `/metrics`.
+    /// Counts requests. One of those measured.
+    pub requests: Arc<Requests>,
+    /// Shown by `/metrics`; on Lambda, written at the end of each invocation.
     pub measured: Vec<Arc<dyn Measured>>,
     /// To whom GraphQL is served.
     pub graphql_flag: Rollout,
@@ -125,7 +131,8 @@ impl Http {
         if self.local {
             router = router.route("/metrics", get(metrics::show));
         }
-        let (local, cors) = (self.local, (!self.origins.is_empty()).then(|| cors::layer(self.origins.clone())));
+        let around = Around { local: self.local, requests: self.requests.clone() };
+        let cors = (!self.origins.is_empty()).then(|| cors::layer(self.origins.clone()));
         let router = router
             .fallback(problem::no_such_path)
             .method_not_allowed_fallback(problem::no_such_method)
@@ -134,6 +141,6 @@ impl Http {
             Some(cors) => router.layer(cors),
             None => router,
         };
-        router.layer(from_fn_with_state(local, request::around))
+        router.layer(from_fn_with_state(around, request::around))
     }
 }

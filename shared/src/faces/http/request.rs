@@ -5,22 +5,23 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue};
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::problem::Problem;
+use super::requests::{Requests, UNMATCHED};
 use super::security::harden;
 use super::{Http, address};
 use crate::faces::error::{ApiError, Code};
 use crate::limits::principal_key;
 use crate::platform::auth::{AuthError, Principal, Role};
 use crate::platform::ids::new_id;
-use crate::platform::trace::child_of;
+use crate::platform::trace;
 use crate::services::{Call, Error};
 
 pub(super) const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -39,16 +40,39 @@ pub(super) struct Traceparent(String);
 #[derive(Debug, Clone)]
 pub struct Vouched(pub Principal);
 
-pub(super) async fn around(State(local): State<bool>, mut request: Request, next: Next) -> Response {
+/// What goes around every request.
+#[derive(Clone)]
+pub(super) struct Around {
+    /// Whether this is the local process.
+    pub(super) local: bool,
+    /// Counts.
+    pub(super) requests: Arc<Requests>,
+}
+
+pub(super) async fn around(
+    State(Around { local, requests }): State<Around>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let id = given(request.headers(), CORRELATION_ID.as_str(), is_id).unwrap_or_else(|| new_id().to_string());
-    let traceparent = child_of(given(request.headers(), "traceparent", is_key).as_deref());
+    let incoming = given(request.headers(), "traceparent", is_key);
+    let unsent = (!trace::is_exported()).then(|| trace::child_of(incoming.as_deref()));
+    let (method, matched) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
+    let route = matched.as_ref().map(MatchedPath::as_str);
     let span = tracing::info_span!(
         "request",
         correlation_id = id,
-        traceparent,
-        method = %request.method(),
+        traceparent = unsent,
+        %method,
         path = request.uri().path(),
+        route,
     );
+    // One that is sent is known by its ids, which it has only now.
+    let traceparent = unsent.unwrap_or_else(|| {
+        let traceparent = trace::begin(&span, incoming.as_deref());
+        span.record("traceparent", &traceparent);
+        traceparent
+    });
     request.extensions_mut().insert(CorrelationId(id.clone()));
     request.extensions_mut().insert(Traceparent(traceparent));
     async move {
@@ -57,8 +81,11 @@ pub(super) async fn around(State(local): State<bool>, mut request: Request, next
             let error = Error::Internal("a handler panicked; what it said is in the log".to_owned());
             Problem(ApiError::from(&error)).into_response()
         });
-        let elapsed_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        tracing::info!(status = response.status().as_u16(), elapsed_ms, "answered");
+        let (status, took) = (response.status(), started.elapsed());
+        let elapsed_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        tracing::info!(status = status.as_u16(), elapsed_ms, "answered");
+        trace::note(&Span::current(), "http.response.status_code", status.as_u16().into());
+        requests.answered(matched.as_ref().map_or(UNMATCHED, MatchedPath::as_str), &method, status, took);
         finish(response.headers_mut(), &id);
         harden(response.headers_mut(), !local);
         response

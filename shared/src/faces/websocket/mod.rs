@@ -13,7 +13,7 @@ use async_graphql::Response;
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::time::timeout;
-use tracing::{Instrument, field};
+use tracing::{Instrument, Span, field};
 
 use self::close::{close, failed, invalid, refused, short, unknown};
 use self::message::{ClientMessage, since};
@@ -26,7 +26,7 @@ use crate::platform::BoxFuture;
 use crate::platform::auth::{Principal, Verifier};
 use crate::platform::flags::Rollout;
 use crate::platform::ids::new_id;
-use crate::platform::trace::child_of;
+use crate::platform::trace;
 use crate::push::{Claimed, Close, Connection, ConnectionId, Initialised, MAX_MESSAGE, MAX_OPEN, ServerMessage};
 use crate::services::subscriptions::{Opened, Request, Subscriptions, Topics};
 use crate::services::{Call, Error};
@@ -248,7 +248,7 @@ impl Sockets {
         let call = Call {
             principal: connection.principal.clone(),
             correlation_id,
-            traceparent: Some(child_of(None)),
+            traceparent: Some(trace::begin(&Span::current(), None)),
             ..Call::default()
         };
         if !self.serves(call.principal.as_ref(), connection.address) {

@@ -200,6 +200,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         limits::VARIABLES,
         secrets::VARIABLES,
         telemetry::VARIABLES,
+        telemetry::OTLP_VARIABLES,
     ]
     .into_iter()
     .flatten()

@@ -69,7 +69,7 @@ struct Scene {
 fn scene(down: bool) -> Scene {
     let (handler, letters) = (Arc::new(Obedient::default()), Arc::new(Letters { down, ..Letters::default() }));
     let clock = Arc::new(ManualClock::at(DateTime::UNIX_EPOCH));
-    let consumer = BatchConsumer { handler: handler.clone(), dead_letters: Some(letters.clone()), clock };
+    let consumer = BatchConsumer::new(handler.clone(), Some(letters.clone()), clock);
     Scene { handler, letters, consumer }
 }
 

@@ -30,8 +30,9 @@ pub async fn run(consumer: Renewed<BatchConsumer>) -> Result<(), Error> {
     lambda_runtime::run(service_fn(move |event: LambdaEvent<Box<RawValue>>| {
         let consumer = consumer.clone();
         async move {
-            let consumer = consumer.current().await;
-            Ok::<_, Error>(answer(&consumer, event.payload.get(), super::deadline_of(&event.context)).await?)
+            let deadline = super::deadline_of(&event.context);
+            let consume = async { answer(&*consumer.current().await, event.payload.get(), deadline).await };
+            Ok::<_, Error>(super::invocation(&event.context, consume).await?)
         }
     }))
     .await

@@ -13,6 +13,7 @@ use self::arguments::Task;
 use crate::app::Failure;
 use crate::platform::config::{Vars, variables};
 use crate::platform::secrets::References;
+use crate::platform::telemetry;
 
 /// Does what the arguments say, until Ctrl-C where they say to serve.
 pub async fn run(arguments: impl Iterator<Item = String>, vars: Vars) -> ExitCode {
@@ -23,7 +24,9 @@ pub async fn run(arguments: impl Iterator<Item = String>, vars: Vars) -> ExitCod
             return ExitCode::from(2);
         }
     };
-    match carry_out(task, &vars).await {
+    let outcome = carry_out(task, &vars).await;
+    telemetry::flush().await;
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mcp-local: {error}");

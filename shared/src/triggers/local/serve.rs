@@ -19,6 +19,7 @@ use crate::faces::websocket::Sockets;
 use crate::platform::config::{ConfigError, Vars};
 use crate::platform::files;
 use crate::platform::ids::new_id;
+use crate::platform::telemetry;
 use crate::push::Close;
 use crate::services::poll::Poller;
 use crate::services::watch::Watcher;
@@ -27,6 +28,8 @@ use crate::services::watch::Watcher;
 const SETTLE_EVERY: Duration = Duration::from_secs(10);
 /// How often it is looked for clients that do not introduce themselves, or whose token has ended.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// How often traces are sent.
+const FLUSH_EVERY: Duration = Duration::from_millis(500);
 /// How long clients at sockets may take to say good-bye.
 const FAREWELL: Duration = Duration::from_secs(1);
 /// How long open connections may take to end after Ctrl-C.
@@ -56,6 +59,7 @@ pub(super) async fn serve(vars: &Vars) -> Result<(), StartError> {
     let polling = tokio::spawn(poll(poller, interval));
     let mut watching = watcher.map(watch).unwrap_or_default();
     watching.spawn(async move { sweep(&sockets).await });
+    watching.spawn(flush());
     run(listener, router).await?;
     // Upgraded connections are the server's no more.
     poster.close_all(&Close { code: 1012, reason: "Service restart".to_owned() });
@@ -111,6 +115,14 @@ async fn sweep(sockets: &Sockets) {
         if let Err(error) = sockets.subscriptions.sweep(deadline).await {
             tracing::warn!(%error, "connections wait to be looked at");
         }
+    }
+}
+
+/// Sends traces now and then: nothing freezes here.
+async fn flush() {
+    loop {
+        tokio::time::sleep(FLUSH_EVERY).await;
+        telemetry::flush().await;
     }
 }
 

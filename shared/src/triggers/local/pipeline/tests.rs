@@ -59,11 +59,7 @@ async fn publish(bus: &InProcessBus, key: &'static str, value: &str) {
 }
 
 fn pump(bus: &Arc<InProcessBus>, handler: &Arc<Noting>) -> JoinSet<()> {
-    let function = BatchConsumer {
-        handler: handler.clone(),
-        dead_letters: Some(Arc::new(NoLetters)),
-        clock: Arc::new(SystemClock),
-    };
+    let function = BatchConsumer::new(handler.clone(), Some(Arc::new(NoLetters)), Arc::new(SystemClock));
     let mut tasks = JoinSet::new();
     tasks.spawn(Pump::new(bus.clone(), Arc::new(function), "t".to_owned(), Start::Earliest).run());
     tasks
