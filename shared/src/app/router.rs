@@ -18,15 +18,20 @@ use crate::faces::http::{Http, Mcp, Requests, Retirement};
 use crate::faces::limits::Limits;
 use crate::limits::{FallbackLimiter, MemoryLimiter, MeteredLimiter, RateLimiter};
 use crate::platform::auth::Verifier;
-use crate::platform::config::{AuthConfig, HttpConfig, LimitsConfig, Vars};
+use crate::platform::clock::Clock;
+use crate::platform::config::{AuthConfig, HttpConfig, LimitsConfig, ToolServerConfig, Vars};
 use crate::platform::flags::Rollout;
 use crate::platform::metrics::Measured;
 use crate::services::chains::ChainReader;
 use crate::services::context::Contexts;
 use crate::services::emotion::Emotions;
 use crate::services::memory::Memories;
+use crate::services::remote_tools::RemoteTools;
 use crate::services::transactions::Transactions;
 use crate::sources::issuer::IssuerKeys;
+#[cfg(feature = "mcp")]
+use crate::sources::tool_servers::McpToolServer;
+use crate::sources::tool_servers::ToolServer;
 use crate::store::{EventStore, Store};
 
 /// The callers that the limiter in this process remembers.
@@ -79,6 +84,7 @@ impl Parts {
             transactions: Transactions::new(chains.clone(), events, clock.clone()),
             chains: ChainReader::new(chains.clone(), filters(vars, &self.shared.chains)?),
             quotes: quotes(vars, &self.shared.chains, &clock, &self.shared.breakers)?,
+            remote_tools: remote_tools(vars, &clock, &self.shared.breakers)?,
             context: Contexts::new(prices.clone(), self.shared.coins.clone(), clock.clone()),
             prices,
         };
@@ -133,6 +139,25 @@ impl Parts {
         };
         Verifier::new(&self.auth, clock.clone(), keys)
     }
+}
+
+/// The tools of other servers.
+fn remote_tools(vars: &Vars, clock: &Arc<dyn Clock>, breakers: &Breakers) -> Result<RemoteTools, StartError> {
+    let servers = ToolServerConfig::all(vars)?.into_iter().map(tool_server).collect::<Result<Vec<_>, _>>()?;
+    Ok(RemoteTools::new(servers, clock.clone(), breakers))
+}
+
+#[cfg(feature = "mcp")]
+fn tool_server(config: ToolServerConfig) -> Result<Arc<dyn ToolServer>, StartError> {
+    match McpToolServer::new(config) {
+        Ok(server) => Ok(Arc::new(server)),
+        Err(error) => Err(StartError::Failed(format!("another MCP server: {error}"))),
+    }
+}
+
+#[cfg(not(feature = "mcp"))]
+fn tool_server(_: ToolServerConfig) -> Result<Arc<dyn ToolServer>, StartError> {
+    Err(super::not_built("MCP_UPSTREAMS", "the Model Context Protocol").into())
 }
 
 /// The limiter: Redis's, with the one in this process for when that is down; or that one alone.

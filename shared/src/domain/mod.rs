@@ -14,6 +14,7 @@ pub mod projection;
 pub mod swap;
 #[cfg(test)]
 mod testing;
+pub mod tool;
 pub mod transaction;
 pub mod watch;
 

@@ -1,26 +1,6 @@
-//! What an agent can use and be: what a tool is, and the personas. The tools themselves are the operations that faces offer, and those
-//! of other servers.
-
-use serde_json::Value;
+//! What an agent can be: the personas, as data.
 
 use crate::domain::emotion::Modifiers;
-
-/// A tool: a thing that an agent can do through this backend.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Tool {
-    /// Its name, as an agent calls it.
-    pub name: String,
-    /// Its name for a person.
-    pub title: String,
-    /// What it does.
-    pub description: String,
-    /// The JSON Schema of its input.
-    pub input_schema: Value,
-    /// The JSON Schema of what it answers with, where that is known.
-    pub output_schema: Option<Value>,
-    /// Whether it only reads.
-    pub reads: bool,
-}
 
 /// A way for an agent to speak.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -19,6 +19,7 @@ pub mod project;
 pub mod quotes;
 pub mod rebuild;
 pub mod relay;
+pub mod remote_tools;
 pub mod replay;
 pub mod subscriptions;
 pub mod transactions;

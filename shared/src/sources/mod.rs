@@ -5,6 +5,7 @@ pub mod http;
 pub mod issuer;
 pub mod prices;
 pub mod quotes;
+pub mod tool_servers;
 
 use std::time::Duration;
 

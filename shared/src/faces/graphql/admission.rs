@@ -292,7 +292,7 @@ impl<'a> Walk<'a> {
 #[derive(PartialEq)]
 struct Undefined;
 
-pub(super) fn denial(required: Role, role: Option<Role>) -> Option<ApiError> {
+pub(in crate::faces) fn denial(required: Role, role: Option<Role>) -> Option<ApiError> {
     match role {
         None => Some((&crate::services::Error::Unauthenticated).into()),
         Some(role) if role < required => Some(ApiError::new(Code::Forbidden, "this needs the role ADMIN")),

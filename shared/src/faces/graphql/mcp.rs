@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use super::directives::cacheControl;
 use super::{call, services};
 use crate::domain::emotion::{Emotion, Modifiers};
+use crate::domain::tool;
 use crate::faces::views::context::{RECENT, Tool};
 use crate::faces::views::{EmotionState, Memory, Price};
 use crate::services::Error;
@@ -14,7 +15,7 @@ use crate::services::context::McpContext;
 use crate::services::memory::MemoryFilter;
 
 pub(super) struct MCPContext {
-    pub(super) tools: Vec<catalogue::Tool>,
+    pub(super) tools: Vec<tool::Tool>,
     pub(super) context: McpContext,
 }
 

@@ -46,6 +46,7 @@ use crate::services::emotion::Emotions;
 use crate::services::memory::Memories;
 use crate::services::prices::Prices;
 use crate::services::quotes::Quotes;
+use crate::services::remote_tools::RemoteTools;
 use crate::services::transactions::Transactions;
 use crate::services::{Call, Error};
 
@@ -65,6 +66,8 @@ pub struct Services {
     pub transactions: Transactions,
     /// Swap quotes.
     pub quotes: Quotes,
+    /// The tools of other servers.
+    pub remote_tools: RemoteTools,
 }
 
 /// The schema and its rules. Cheap to clone.
@@ -219,6 +222,7 @@ impl Graph {
     }
 }
 
+pub(in crate::faces) use admission::denial;
 pub(in crate::faces) use directives::key;
 pub(super) use live::json;
 

@@ -21,6 +21,7 @@ use crate::services::fake_store::FakeStore;
 use crate::services::memory::Memories;
 use crate::services::prices::{PriceCache, Prices};
 use crate::services::quotes::Quotes;
+use crate::services::remote_tools::RemoteTools;
 use crate::services::transactions::Transactions;
 use crate::sources::prices::OrderedSources;
 use crate::sources::quotes::NoTokens;
@@ -45,7 +46,8 @@ fn fixture(production: bool) -> Fixture {
         context: Contexts::new(prices.clone(), vec![], clock.clone()),
         chains: ChainReader::new(Arc::default(), vec![]),
         transactions: Transactions::new(Arc::default(), store.clone(), clock.clone()),
-        quotes: Quotes::new(Arc::default(), Arc::new(NoTokens), [], clock.clone(), &Breakers::new(clock)),
+        quotes: Quotes::new(Arc::default(), Arc::new(NoTokens), [], clock.clone(), &Breakers::new(clock.clone())),
+        remote_tools: RemoteTools::new([], clock.clone(), &Breakers::new(clock)),
         prices,
     };
     Fixture { graph: Graph::new(services, production).unwrap(), store }

@@ -1,11 +1,13 @@
 //! What a message demands, decided before it is answered: who may send it, and what it takes from which quota. The rules are
 //! those of the GraphQL field that does the same.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::resources::{MEMORY, PRICE};
 use crate::faces::error::ApiError;
-use crate::faces::graphql::Graph;
+use crate::faces::graphql::{Graph, Services, denial};
 use crate::faces::operations::all;
 use crate::limits::Charge;
 use crate::platform::auth::Role;
@@ -23,6 +25,11 @@ pub(in crate::faces) struct Demand {
 /// `UNAUTHENTICATED` or `FORBIDDEN`.
 pub(in crate::faces) fn judge(graph: &Graph, message: &Value, role: Option<Role>) -> Result<Demand, ApiError> {
     let named = |member: &str| message["params"][member].as_str().unwrap_or_default();
+    let is_remote = |services: Arc<Services>| services.remote_tools.is_remote(named("name"));
+    if message["method"] == "tools/call" && graph.services().is_ok_and(is_remote) {
+        // Another server's tool may cost us something, whatever it is.
+        return denial(Role::User, role).map_or(Ok(Demand { charge: None }), Err);
+    }
     let field = match message["method"].as_str() {
         Some("tools/call") => {
             let name = named("name");

@@ -23,6 +23,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::{Value, json};
 
 use crate::domain::emotion::Emotion;
+use crate::domain::tool;
 use crate::faces::error::{ApiError, Code};
 use crate::faces::graphql::{Graph, Services};
 use crate::faces::operations::{all, find_tools};
@@ -90,6 +91,9 @@ impl ServerHandler for McpServer {
         let services = self.services()?;
         let found = all().iter().find(|operation| operation.about.is_tool && operation.about.name == request.name);
         let Some(operation) = found else {
+            if services.remote_tools.is_remote(&request.name) {
+                return called(services.remote_tools.call(&request.name, request.arguments.unwrap_or_default()).await);
+            }
             let name: String = request.name.chars().take(64).collect();
             return Err(ErrorData::invalid_params(format!("there is no tool {name:?}"), None));
         };
@@ -171,14 +175,25 @@ impl ServerHandler for McpServer {
     }
 }
 
+/// What another server's tool answered.
+fn called(answer: Result<Value, Error>) -> Result<CallToolResponse, ErrorData> {
+    match answer {
+        Ok(answer) => {
+            let result: Result<CallToolResult, _> = serde_json::from_value(answer);
+            result.map(Into::into).map_err(|error| refused(&Error::Internal(error.to_string())))
+        }
+        Err(error) => Ok(failed(&ApiError::from(&error)).into()),
+    }
+}
+
 /// Who calls: put beside the HTTP request when it was judged.
 fn caller(context: &RequestContext<RoleServer>) -> Call {
     let call = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Call>());
     call.cloned().unwrap_or_default()
 }
 
-fn shown(tool: catalogue::Tool) -> Tool {
-    let catalogue::Tool { name, title, description, input_schema, output_schema, reads } = tool;
+fn shown(tool: tool::Tool) -> Tool {
+    let tool::Tool { name, title, description, input_schema, output_schema, reads } = tool;
     let hints = ToolAnnotations::with_title(title.clone()).read_only(reads).destructive(!reads).open_world(true);
     let mut shown = Tool::new(Cow::Owned(name), Cow::Owned(description), object(input_schema))
         .with_title(title)

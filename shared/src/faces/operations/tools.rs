@@ -1,4 +1,4 @@
-//! The catalogue of tools: the operations that agents can call.
+//! The catalogue of tools: the operations that agents can call, and the tools of other servers.
 
 use std::sync::LazyLock;
 
@@ -7,9 +7,9 @@ use schemars::{Schema, SchemaGenerator};
 use serde_json::Value;
 
 use super::all;
+use crate::domain::tool::Tool;
 use crate::faces::graphql::Services;
 use crate::services::Error;
-use crate::services::catalogue::Tool;
 
 /// The tools of this server itself.
 fn own_tools() -> &'static [Tool] {
@@ -33,9 +33,12 @@ fn own_tools() -> &'static [Tool] {
 ///
 /// # Errors
 /// [`Error::NotFound`] for one that does not exist.
-#[expect(clippy::unused_async, reason = "those of other servers are asked for")]
-pub(in crate::faces) async fn find_tools(_services: &Services, name: Option<&str>) -> Result<Vec<Tool>, Error> {
+pub(in crate::faces) async fn find_tools(services: &Services, name: Option<&str>) -> Result<Vec<Tool>, Error> {
     let mut tools = own_tools().to_vec();
+    // One that is ours needs no other server.
+    if name.is_none_or(|name| services.remote_tools.is_remote(name)) {
+        tools.extend(services.remote_tools.all().await);
+    }
     if let Some(name) = name {
         tools.retain(|tool| tool.name == name);
         if tools.is_empty() {

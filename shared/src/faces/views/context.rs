@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::{EmotionState, Memory, Price, time};
 use crate::domain::emotion::Modifiers;
+use crate::domain::tool;
 use crate::services::catalogue;
 
 /// How many of the caller's memories a context shows.
@@ -29,9 +30,9 @@ pub(in crate::faces) struct Tool {
     input_schema: Json<Value>,
 }
 
-impl From<catalogue::Tool> for Tool {
-    fn from(tool: catalogue::Tool) -> Self {
-        let catalogue::Tool { name, title, description, input_schema, .. } = tool;
+impl From<tool::Tool> for Tool {
+    fn from(tool: tool::Tool) -> Self {
+        let tool::Tool { name, title, description, input_schema, .. } = tool;
         Self { name, title, description, input_schema: Json(input_schema) }
     }
 }

@@ -17,6 +17,7 @@ mod push;
 mod quotes;
 mod redis;
 mod store;
+mod tool_servers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
@@ -45,6 +46,7 @@ pub use push::PushConfig;
 pub use quotes::{QuoteConfig, QuoteSourceKind};
 pub use redis::{RedisConfig, RedisEndpoint, RedisServers, ReplicationGroup};
 pub use store::{Database, StoreConfig};
+pub use tool_servers::ToolServerConfig;
 
 /// The variables of a process.
 #[derive(Clone, Default)]
@@ -194,6 +196,7 @@ pub fn variables() -> impl Iterator<Item = Variable> {
         prices::VARIABLES,
         chains::VARIABLES,
         quotes::VARIABLES,
+        tool_servers::VARIABLES,
         filters::VARIABLES,
         contracts::VARIABLES,
         auth::VARIABLES,
