@@ -12,13 +12,13 @@ use super::redis::Redis;
 use super::watcher::filters;
 use super::{StartError, store};
 use crate::breaker::Breakers;
-use crate::faces::graphql::{Graph, Services};
+use crate::faces::graphql::{Graph, Safelist, Services};
 #[cfg(any(feature = "apigw", feature = "local"))]
-use crate::faces::http::Http;
+use crate::faces::http::{Answers, Http};
 use crate::faces::limits::Limits;
 use crate::limits::{FallbackLimiter, MemoryLimiter, RateLimiter};
 use crate::platform::auth::Verifier;
-use crate::platform::config::{AuthConfig, HttpConfig, LimitsConfig, Vars};
+use crate::platform::config::{AuthConfig, GraphqlConfig, HttpConfig, LimitsConfig, Vars};
 use crate::services::chains::ChainReader;
 use crate::services::context::Contexts;
 use crate::services::emotion::Emotions;
@@ -72,8 +72,11 @@ impl Parts {
             context: Contexts::new(prices.clone(), self.shared.coins.clone(), clock.clone()),
             prices,
         };
+        let graphql = GraphqlConfig::from_vars(vars)?;
+        let safelist = graphql.safelist.as_deref().map(Safelist::read).transpose().map_err(StartError::Failed)?;
+        let graph = Graph::new(services, HttpConfig::from_vars(vars)?.production).map_err(StartError::Failed)?;
         Ok(Face {
-            graph: Graph::new(services, HttpConfig::from_vars(vars)?.production).map_err(StartError::Failed)?,
+            graph: graph.bounded(graphql.max_cost.get()).listed(safelist),
             verifier: Arc::new(self.verifier()?),
             limits: Limits { limiter: limits.enabled.then(|| self.limiter.clone()), config: limits, clock },
         })
@@ -85,11 +88,12 @@ impl Parts {
         let http = HttpConfig::from_vars(vars)?;
         Ok(Http {
             graph: face.graph.clone(),
+            answers: GraphqlConfig::from_vars(vars)?.response_cache.then(|| Answers::new(self.shared.cache.clone())),
             verifier: face.verifier.clone(),
             limits: face.limits.clone(),
             cache: self.shared.cache.clone(),
             breakers: self.shared.breakers.clone(),
-            measured: vec![self.shared.cache.clone(), self.shared.breakers.clone()],
+            measured: vec![self.shared.cache.clone(), self.shared.breakers.clone(), face.graph.usage()],
             store: self.store.clone(),
             clock: self.shared.clock.clone(),
             graphql_enabled: http.graphql_enabled,

@@ -1,7 +1,5 @@
 //! `Query`: each field reads its arguments and asks a service.
 
-use std::sync::atomic::Ordering;
-
 use async_graphql::{Any, Context, Object};
 use chrono::{DateTime, Utc};
 
@@ -13,7 +11,7 @@ use super::loader::PriceLoader;
 use super::mcp::MCPContext;
 use super::swaps::{SwapInput, SwapQuote};
 use super::types::{EmotionState, Memory, Price, PricePoint, PriceResult};
-use super::{Incomplete, call, services};
+use super::{call, note_incomplete, services};
 use crate::domain::coin::Coin;
 use crate::services::Error;
 use crate::services::memory::MemoryFilter;
@@ -28,10 +26,8 @@ impl Query {
     #[graphql(directive = cacheControl::apply(300))]
     async fn mcp(&self, ctx: &Context<'_>, tool: Option<String>) -> Result<MCPContext, Error> {
         let context = services(ctx)?.context.get(tool.as_deref()).await?;
-        if !context.complete
-            && let Ok(incomplete) = ctx.data::<Incomplete>()
-        {
-            incomplete.0.store(true, Ordering::Relaxed);
+        if !context.complete {
+            note_incomplete(ctx);
         }
         Ok(MCPContext(context))
     }
@@ -41,6 +37,9 @@ impl Query {
     async fn crypto_prices(&self, ctx: &Context<'_>, coins: Vec<String>) -> Result<Vec<Price>, Error> {
         let coins = parse(&coins)?;
         let prices = loader(ctx)?.load(&coins).await?;
+        if prices.iter().any(|price| price.stale) {
+            note_incomplete(ctx);
+        }
         Ok(prices.into_iter().map(Price::from).collect())
     }
 
@@ -53,6 +52,10 @@ impl Query {
         let parsed: Vec<_> = coins.iter().map(|coin| coin.parse::<Coin>()).collect();
         let known: Vec<_> = parsed.iter().filter_map(|coin| coin.as_ref().ok().cloned()).collect();
         let results = loader(ctx)?.load_each(&known).await;
+        if parsed.iter().any(Result::is_err) || results.values().any(|it| it.as_ref().map_or(true, |price| price.stale))
+        {
+            note_incomplete(ctx);
+        }
         Ok(parsed
             .into_iter()
             .zip(coins)

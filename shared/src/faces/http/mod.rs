@@ -1,6 +1,7 @@
 //! The one HTTP router. API Gateway's functions and the local process serve this very router.
 
 mod address;
+mod answers;
 mod body;
 mod graphql;
 mod health;
@@ -36,6 +37,7 @@ use crate::push::in_process::InProcessPoster;
 use crate::store::Maintenance;
 
 pub use address::ClientAddress;
+pub use answers::Answers;
 pub use request::Vouched;
 
 /// How long a request may take: less than the 30 s after which API Gateway answers for us.
@@ -53,6 +55,8 @@ pub struct Http {
     pub limits: Limits,
     /// Keeps persisted documents.
     pub cache: Arc<Cache>,
+    /// Keeps answers; `None` where none is kept.
+    pub answers: Option<Answers>,
     /// Asked by `/healthz`.
     pub store: Arc<dyn Maintenance>,
     /// Tells the time.
