@@ -24,6 +24,7 @@ const LEFT_ALONE: &[(&str, &str)] = &[
     ("price-poller UNISWAP_DEPLOYMENTS", "no swap is quoted there"),
     ("CRASH_AT", "for tests, and not in what is deployed"),
     ("GRAPHQL_ENABLED", "the switch of one endpoint, which the WebSocket API is not"),
+    ("GRAPHQL_RESPONSE_CACHE", "for benchmarks"),
     ("HTTP_ADDR", "the local process listens, a function does not"),
     ("JUPITER_URL", "the public API"),
     ("KAFKA_AUTH", "IAM, by MSK_CLUSTER_ARN"),
