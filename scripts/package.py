@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Puts a compiled function into the zip that Lambda takes: one executable named `bootstrap`.
+"""Puts a compiled function into the zip that Lambda takes: one executable named `bootstrap`. Beside it, in the functions
+that run GraphQL operations, the list of the only ones that may run, where there is one: functions/graphql/safelist.json.
 
     package.py ARCHITECTURE FOLDER FUNCTION BINARY
 
@@ -17,7 +18,10 @@ import zipfile
 MAX_ZIP, MAX_UNPACKED = 50 * 1024 * 1024, 250 * 1024 * 1024
 # The earliest time that a zip can hold.
 EPOCH = (1980, 1, 1, 0, 0, 0)
-UNIX, EXECUTABLE = 3, 0o100755
+UNIX, EXECUTABLE, READABLE = 3, 0o100755, 0o100644
+# The functions that run operations, and their list.
+LISTED = ("graphql", "subscriptions")
+SAFELIST = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "functions", "graphql", "safelist.json")
 
 
 def main(architecture, folder, function, binary):
@@ -25,7 +29,7 @@ def main(architecture, folder, function, binary):
         code = file.read()
     path = os.path.join(folder, function + ".zip")
     os.makedirs(folder, exist_ok=True)
-    write(path, zipped(code))
+    write(path, zipped(contents(function, code)))
     with open(path, "rb") as file:
         packed = file.read()
     note(folder, architecture, function, packed)
@@ -34,12 +38,21 @@ def main(architecture, folder, function, binary):
         sys.exit(f"{path}: too large for Lambda, which takes 50 MiB zipped and 250 MiB unpacked")
 
 
-def zipped(code):
+def contents(function, code):
+    files = [("bootstrap", EXECUTABLE, code)]
+    if function in LISTED and os.path.exists(SAFELIST):
+        with open(SAFELIST, "rb") as file:
+            files.append(("safelist.json", READABLE, file.read()))
+    return files
+
+
+def zipped(files):
     def fill(file):
         with zipfile.ZipFile(file, "w") as archive:
-            entry = zipfile.ZipInfo("bootstrap", EPOCH)
-            entry.create_system, entry.external_attr = UNIX, EXECUTABLE << 16
-            archive.writestr(entry, code, zipfile.ZIP_DEFLATED, compresslevel=9)
+            for name, mode, content in files:
+                entry = zipfile.ZipInfo(name, EPOCH)
+                entry.create_system, entry.external_attr = UNIX, mode << 16
+                archive.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=9)
 
     return fill
 

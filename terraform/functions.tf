@@ -75,6 +75,8 @@ locals {
   limit_variables = {
     RATE_LIMIT_PER_ADDRESS = tostring(var.rate_limits.per_address)
     RATE_LIMIT_PER_USER    = tostring(var.rate_limits.per_user)
+    GRAPHQL_MAX_COST       = tostring(var.graphql_max_cost)
+    GRAPHQL_SAFELIST       = var.graphql_safelist_file
   }
 
   flag_variables = {

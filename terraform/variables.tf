@@ -412,6 +412,23 @@ variable "rate_limits" {
   }
 }
 
+variable "graphql_max_cost" {
+  description = "The most that one GraphQL operation may cost: a field costs 1, and what lies below a list as often as the list is long."
+  type        = number
+  default     = 20000
+
+  validation {
+    condition     = var.graphql_max_cost >= 1 && floor(var.graphql_max_cost) == var.graphql_max_cost
+    error_message = "A whole number, at least 1."
+  }
+}
+
+variable "graphql_safelist_file" {
+  description = "A persisted-query manifest in the functions' zips: only its operations run. safelist.json, where functions/graphql/safelist.json was there when they were built. Empty: any operation."
+  type        = string
+  default     = ""
+}
+
 # Whose tokens are believed.
 
 variable "jwt_issuer" {

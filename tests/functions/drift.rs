@@ -23,6 +23,7 @@ const LEFT_ALONE: &[(&str, &str)] = &[
     ("price-poller SOLANA_RPC_URLS", "no price is asked of Solana"),
     ("price-poller UNISWAP_DEPLOYMENTS", "no swap is quoted there"),
     ("CRASH_AT", "for tests, and not in what is deployed"),
+    ("GRAPHQL_RESPONSE_CACHE", "for benchmarks"),
     ("HTTP_ADDR", "the local process listens, a function does not"),
     ("JUPITER_URL", "the public API"),
     ("KAFKA_AUTH", "IAM, by MSK_CLUSTER_ARN"),

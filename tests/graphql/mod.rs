@@ -1,5 +1,6 @@
 //! GraphQL over HTTP: the real router in this process, on a database in memory and a CoinGecko of the test's own.
 
+mod answers;
 mod browsers;
 mod chains;
 mod emotion;

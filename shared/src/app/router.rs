@@ -12,14 +12,14 @@ use super::redis::Redis;
 use super::watcher::filters;
 use super::{StartError, store};
 use crate::breaker::Breakers;
-use crate::faces::graphql::{Graph, Services};
+use crate::faces::graphql::{Graph, Safelist, Services};
 #[cfg(any(feature = "apigw", feature = "local"))]
-use crate::faces::http::{Http, Mcp, Requests, Retirement};
+use crate::faces::http::{Answers, Http, Mcp, Requests, Retirement};
 use crate::faces::limits::Limits;
 use crate::limits::{FallbackLimiter, MemoryLimiter, MeteredLimiter, RateLimiter};
 use crate::platform::auth::Verifier;
 use crate::platform::clock::Clock;
-use crate::platform::config::{AuthConfig, HttpConfig, LimitsConfig, ToolServerConfig, Vars};
+use crate::platform::config::{AuthConfig, GraphqlConfig, HttpConfig, LimitsConfig, ToolServerConfig, Vars};
 use crate::platform::flags::Rollout;
 use crate::platform::metrics::Measured;
 use crate::services::chains::ChainReader;
@@ -88,8 +88,11 @@ impl Parts {
             context: Contexts::new(prices.clone(), self.shared.coins.clone(), clock.clone()),
             prices,
         };
+        let graphql = GraphqlConfig::from_vars(vars)?;
+        let safelist = graphql.safelist.as_deref().map(Safelist::read).transpose().map_err(StartError::Failed)?;
+        let graph = Graph::new(services, vars.on_lambda()).map_err(StartError::Failed)?;
         Ok(Face {
-            graph: Graph::new(services, vars.on_lambda()).map_err(StartError::Failed)?,
+            graph: graph.bounded(graphql.max_cost.get()).listed(safelist),
             flag: HttpConfig::graphql(vars)?,
             verifier: Arc::new(self.verifier()?),
             limits: Limits { limiter: limits.enabled.then(|| self.limiter.clone() as _), config: limits, clock },
@@ -102,11 +105,12 @@ impl Parts {
         let (http, requests) = (HttpConfig::from_vars(vars)?, Arc::new(Requests::default()));
         Ok(Http {
             graph: face.graph.clone(),
+            answers: GraphqlConfig::from_vars(vars)?.response_cache.then(|| Answers::new(self.shared.cache.clone())),
             verifier: face.verifier.clone(),
             limits: face.limits.clone(),
             cache: self.shared.cache.clone(),
             breakers: self.shared.breakers.clone(),
-            measured: self.measured().into_iter().chain([requests.clone() as _]).collect(),
+            measured: self.measured().into_iter().chain([requests.clone() as _, face.graph.usage() as _]).collect(),
             requests,
             store: self.store.clone(),
             clock: self.shared.clock.clone(),

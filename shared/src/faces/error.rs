@@ -25,11 +25,13 @@ pub enum Code {
     Internal,
     /// A client sent a document's hash alone, and the document is not known: it will send both.
     PersistedQueryNotFound,
+    /// Only listed operations run here, and this is none.
+    PersistedQueryNotInList,
 }
 
 impl Code {
     /// Every code.
-    pub(in crate::faces) const ALL: [Self; 11] = [
+    pub(in crate::faces) const ALL: [Self; 12] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::RateLimited,
@@ -41,6 +43,7 @@ impl Code {
         Self::Timeout,
         Self::Internal,
         Self::PersistedQueryNotFound,
+        Self::PersistedQueryNotInList,
     ];
 
     /// The code that callers see as `name`.
@@ -62,6 +65,7 @@ impl Code {
             Self::Timeout => "TIMEOUT",
             Self::Internal => "INTERNAL",
             Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::PersistedQueryNotInList => "PERSISTED_QUERY_NOT_IN_LIST",
         }
     }
 
@@ -69,7 +73,7 @@ impl Code {
     pub fn status(self) -> StatusCode {
         match self {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::PersistedQueryNotInList => StatusCode::FORBIDDEN,
             Self::RateLimited => StatusCode::TOO_MANY_REQUESTS,
             Self::BadUserInput | Self::QueryTooComplex => StatusCode::BAD_REQUEST,
             Self::NotFound | Self::PersistedQueryNotFound => StatusCode::NOT_FOUND,

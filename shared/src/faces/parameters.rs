@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 #[derive(Debug, Default)]
 pub(super) struct Parameters {
     pub(super) query: Option<String>,
+    /// Instead of the query: which of those that are known here.
+    pub(super) document_id: Option<String>,
     pub(super) operation_name: Option<String>,
     pub(super) variables: Map<String, Value>,
     pub(super) extensions: Map<String, Value>,
@@ -26,7 +28,7 @@ impl Parameters {
             Some(Value::String(text)) => Ok(Some(text)),
             Some(_) => Err(format!("{name} must be a string")),
         };
-        let (query, operation_name) = (text("query")?, text("operationName")?);
+        let (query, document_id, operation_name) = (text("query")?, text("documentId")?, text("operationName")?);
         let mut object = |name: &str| match members.remove(name) {
             None | Some(Value::Null) => Ok(Map::new()),
             Some(Value::Object(members)) => Ok(members),
@@ -34,10 +36,16 @@ impl Parameters {
         };
         Ok(Self {
             query,
+            document_id,
             operation_name: operation_name.filter(|name| !name.is_empty()),
             variables: object("variables")?,
             extensions: object("extensions")?,
         })
+    }
+
+    /// Whether they carry a document, or say which.
+    pub(super) fn name_a_document(&self) -> bool {
+        self.query.is_some() || self.document_id.is_some() || self.extensions.contains_key("persistedQuery")
     }
 
     /// The executor's request for `query`.

@@ -19,9 +19,6 @@ use crate::faces::error::{ApiError, Code};
 use crate::limits::Charge;
 use crate::platform::auth::Role;
 
-/// The most that an operation may cost: a field costs 1, and what lies below a list as often as the list is long.
-const MAX_COST: u64 = 20_000;
-
 /// What was decided about an operation that may run.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Admission {
@@ -31,8 +28,24 @@ pub(super) struct Admission {
     pub(super) charges: Vec<Charge>,
     /// For how many seconds its answer may be kept; 0: not at all.
     pub(super) max_age: u32,
+    /// For how many seconds the same answer may be given again here, to anybody; 0: not at all.
+    pub(super) repeatable: u32,
     /// Whether its answer depends on who asks.
     pub(super) private: bool,
+    /// What it costs.
+    pub(super) cost: u64,
+    /// The fields that it touches, each once, by their indices.
+    pub(super) fields: Vec<usize>,
+}
+
+/// Where an operation is judged.
+#[derive(Clone, Copy)]
+pub(super) struct Court<'a> {
+    pub(super) rules: &'a Rules,
+    /// Whether introspection is on.
+    pub(super) introspection: bool,
+    /// The most that an operation may cost: a field costs 1, and what lies below a list as often as the list is long.
+    pub(super) max_cost: u64,
 }
 
 /// Why an operation may not run: an error, and where in the document and the answer.
@@ -54,12 +67,11 @@ impl Refusal {
 /// # Errors
 /// All refusals for want of a role; else the first of any other kind.
 pub(super) fn judge(
-    rules: &Rules,
+    court: Court<'_>,
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
     role: Option<Role>,
-    introspection: bool,
 ) -> Result<Admission, Vec<Refusal>> {
     let root = match operation.ty {
         OperationType::Query => "Query",
@@ -67,17 +79,18 @@ pub(super) fn judge(
         OperationType::Subscription => "Subscription",
     };
     let mut walk = Walk {
-        rules,
+        court,
         document,
         root,
         variables,
         role,
-        introspection,
         path: vec![],
         commands: HashSet::new(),
         cost: 0,
         charges: HashMap::new(),
         max_age: None,
+        repeatable: None,
+        fields: vec![],
         private: false,
         refusals: vec![],
     };
@@ -85,11 +98,17 @@ pub(super) fn judge(
     if !walk.refusals.is_empty() {
         return Err(walk.refusals);
     }
+    walk.fields.sort_unstable();
+    walk.fields.dedup();
+    let query = operation.ty == OperationType::Query;
     Ok(Admission {
         operation: operation.ty,
         charges: walk.charges.into_values().collect(),
-        max_age: if operation.ty == OperationType::Query { walk.max_age.unwrap_or(0) } else { 0 },
+        max_age: walk.max_age.filter(|_| query).unwrap_or(0),
+        repeatable: walk.repeatable.filter(|_| query && !walk.private).unwrap_or(0),
         private: walk.private,
+        cost: walk.cost,
+        fields: walk.fields,
     })
 }
 
@@ -120,18 +139,19 @@ pub(super) fn select<'a>(
 }
 
 struct Walk<'a> {
-    rules: &'a Rules,
+    court: Court<'a>,
     document: &'a ExecutableDocument,
     root: &'static str,
     variables: &'a Variables,
     role: Option<Role>,
-    introspection: bool,
     path: Vec<String>,
     /// The response keys of a mutation's root fields; of a subscription, whether there is one.
     commands: HashSet<&'a str>,
     cost: u64,
     charges: HashMap<String, Charge>,
     max_age: Option<u32>,
+    repeatable: Option<u32>,
+    fields: Vec<usize>,
     private: bool,
     refusals: Vec<Refusal>,
 }
@@ -166,8 +186,9 @@ impl<'a> Walk<'a> {
         let name = field.node.name.node.as_str();
         self.path.push(key.to_owned());
         self.cost = self.cost.saturating_add(times);
-        if self.cost > MAX_COST {
-            let limit = format!("the operation costs more than {MAX_COST}: ask for fewer items or fields");
+        let max_cost = self.court.max_cost;
+        if self.cost > max_cost {
+            let limit = format!("the operation costs more than {max_cost}: ask for fewer items or fields");
             return Err(Refusal::new(ApiError::new(Code::QueryTooComplex, limit), field.pos, &self.path));
         }
         if self.root == "Mutation" && parent == self.root && !self.commands.insert(key) {
@@ -175,7 +196,7 @@ impl<'a> Walk<'a> {
             let twice = ApiError::bad_input(format!("{key} is asked for twice: give one of them an alias"));
             return Err(Refusal::new(twice, field.pos, &self.path));
         }
-        if name.starts_with("__") && name != "__typename" && !self.introspection {
+        if name.starts_with("__") && name != "__typename" && !self.court.introspection {
             let refusal = ApiError::bad_input("introspection is off: the schema is at /schema.graphql");
             return Err(Refusal::new(refusal, field.pos, &self.path));
         }
@@ -184,12 +205,14 @@ impl<'a> Walk<'a> {
             let one = ApiError::bad_input("a subscription has one root field, which is not introspection");
             return Err(Refusal::new(one, field.pos, &self.path));
         }
-        let rule = self.rules.of(parent, name);
+        let rule = self.court.rules.of(parent, name);
         if parent == self.root && name != "__typename" {
             // What a root field does not allow to be kept is not kept.
-            self.lower_max_age(rule.and_then(|rule| rule.max_age).unwrap_or(0));
+            lower(&mut self.max_age, rule.and_then(|rule| rule.max_age).unwrap_or(0));
+            lower(&mut self.repeatable, rule.and_then(|rule| rule.repeatable).unwrap_or(0));
         }
         if let Some(rule) = rule {
+            self.fields.push(rule.index);
             self.apply(rule, field.pos);
             if parent == "Query" && name == entities::FIELD {
                 self.entities(field)?;
@@ -216,7 +239,7 @@ impl<'a> Walk<'a> {
         }
         let roots: BTreeSet<_> =
             representations.iter().filter_map(|it| entities::root_of(entities::typename(it)?)).collect();
-        let rules = self.rules;
+        let rules = self.court.rules;
         for rule in roots.into_iter().filter_map(|root| rules.of("Query", root)) {
             self.apply(rule, field.pos);
         }
@@ -240,12 +263,9 @@ impl<'a> Walk<'a> {
             self.charges.entry(quota.name.clone()).or_insert_with(charge).cost += 1;
         }
         if let Some(max_age) = rule.max_age {
-            self.lower_max_age(max_age);
+            lower(&mut self.max_age, max_age);
+            lower(&mut self.repeatable, max_age);
         }
-    }
-
-    fn lower_max_age(&mut self, max_age: u32) {
-        self.max_age = Some(self.max_age.map_or(max_age, |lowest| lowest.min(max_age)));
     }
 
     /// How many items a field's value has at most: as many as `first` asks for, or as there are `coins`, or
@@ -286,6 +306,10 @@ impl<'a> Walk<'a> {
     fn variable(&self, name: &Name) -> Result<Value, Undefined> {
         self.variables.get(name).cloned().ok_or(Undefined)
     }
+}
+
+fn lower(lowest: &mut Option<u32>, seconds: u32) {
+    *lowest = Some(lowest.map_or(seconds, |lowest| lowest.min(seconds)));
 }
 
 /// A variable without a value: validation will say so.

@@ -30,7 +30,8 @@ pub fn rateLimit(limit: i32, duration: i32) {}
 #[TypeDirective(location = "FieldDefinition", composable = "https://example.com/mcpServer/v1.0")]
 pub fn cacheControl(maxAge: i32) {}
 
-/// Another subgraph may name an object by these of its fields: federation's own directive, of which this is the part that
-/// is used here. The library's would answer `_entities` itself, where one entity that fails fails all.
+// Federation's own, of which this is the part that is used here. The library has it too, but answers for entities itself
+// then, and fails all of them where one fails.
+/// Another subgraph may name an object by these of its fields.
 #[TypeDirective(location = "Object")]
 pub fn key(fields: String) {}

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 
 use super::occasion::Occasion;
+use super::usage::Outcome;
 use super::{Graph, Operation, errors, refusal, with_codes};
 use crate::domain::{RecordedEvent, StreamId};
 use crate::faces::error::ApiError;
@@ -23,15 +24,19 @@ impl Graph {
     /// What its field refuses.
     pub async fn open(&self, operation: Operation) -> Result<(push::Operation, Vec<StreamId>), Vec<ServerError>> {
         let occasion = Occasion::opening();
-        let request = operation.request.data(occasion.clone());
-        let kept = kept(&request);
+        let kept = kept(&operation.request);
+        let (request, admission, _) = operation.into_request();
+        let request = request.data(occasion.clone());
         let answer = self.schema.execute_stream(request).map(with_codes).next().await;
-        match (answer, occasion.topics()) {
+        let opened = match (answer, occasion.topics()) {
             (Some(Response { errors, .. }), _) if !errors.is_empty() => Err(errors),
             (None, Some(topics)) => kept.map(|kept| (kept, topics)).map_err(|error| vec![errors::from_api(&error)]),
             // Its field was left out by a directive.
             _ => Err(vec![errors::from_api(&ApiError::bad_input("the subscription selects nothing"))]),
-        }
+        };
+        let outcome = if opened.is_ok() { Outcome::Ok } else { Outcome::Errors };
+        self.usage.count(Some(admission.operation), outcome, &admission.fields);
+        opened
     }
 
     async fn rendered(&self, operation: &push::Operation, role: Option<Role>, event: &Arc<RecordedEvent>) -> Rendered {
@@ -48,7 +53,7 @@ impl Graph {
             Ok(operation) => operation,
             Err(errors) => return Rendered::Refused(json(&errors)),
         };
-        let request = operation.request.data(Arc::new(Occasion::Event(event.clone())));
+        let request = operation.into_request().0.data(Arc::new(Occasion::Event(event.clone())));
         match self.schema.execute_stream(request).map(with_codes).next().await {
             None => Rendered::Nothing,
             Some(answer) => Rendered::Answer(json(&answer)),

@@ -1,7 +1,5 @@
 //! `Query`: each field reads its arguments and asks a service.
 
-use std::sync::atomic::Ordering;
-
 use async_graphql::{Any, Context, Object};
 use chrono::{DateTime, Utc};
 
@@ -10,7 +8,7 @@ use super::directives::{Role, auth, cacheControl, rateLimit};
 use super::entities::{self, Entity, Service, SubgraphSdl};
 use super::loader::PriceLoader;
 use super::mcp::MCPContext;
-use super::{Incomplete, call, services};
+use super::{call, note_incomplete, services};
 use crate::domain::coin::Coin;
 use crate::faces::operations::find_tools;
 use crate::faces::views::chains::{Balance, Chain, ChainTransaction, FeeEstimate, TransactionInput};
@@ -30,10 +28,8 @@ impl Query {
     async fn mcp(&self, ctx: &Context<'_>, tool: Option<String>) -> Result<MCPContext, Error> {
         let tools = find_tools(services(ctx)?, tool.as_deref()).await?;
         let context = services(ctx)?.context.get().await;
-        if !context.complete
-            && let Ok(incomplete) = ctx.data::<Incomplete>()
-        {
-            incomplete.0.store(true, Ordering::Relaxed);
+        if !context.complete {
+            note_incomplete(ctx);
         }
         Ok(MCPContext { tools, context })
     }
@@ -43,6 +39,9 @@ impl Query {
     async fn crypto_prices(&self, ctx: &Context<'_>, coins: Vec<String>) -> Result<Vec<Price>, Error> {
         let coins = parse(&coins)?;
         let prices = loader(ctx)?.load(&coins).await?;
+        if prices.iter().any(|price| price.stale) {
+            note_incomplete(ctx);
+        }
         Ok(prices.into_iter().map(Price::from).collect())
     }
 
@@ -52,6 +51,9 @@ impl Query {
         Prices::check_number(coins.len())?;
         let known: Vec<_> = coins.iter().filter_map(|coin| Prices::coin(coin).ok()).collect();
         let outcomes = Prices::outcomes(&coins, &loader(ctx)?.load_each(&known).await);
+        if outcomes.iter().any(|outcome| outcome.as_ref().map_or(true, |price| price.stale)) {
+            note_incomplete(ctx);
+        }
         Ok(coins.into_iter().zip(outcomes).map(|(asked, outcome)| PriceResult::new(asked, outcome)).collect())
     }
 

@@ -14,7 +14,13 @@ use crate::platform::auth::Role;
 pub(super) struct Rules {
     fields: HashMap<String, HashMap<String, Rule>>,
     inputs: HashSet<String>,
+    /// `Query.mcp`, by the rules' indices.
+    names: Vec<String>,
 }
+
+/// Fields whose answers may be given again here for so many seconds, though their declaration tells clients to keep
+/// nothing: short beside the time between two prices. The declaration of these is not ours to change.
+const REPEATABLE: [(&str, &str, u32); 2] = [("Query", "cryptoPrices", 1), ("Query", "priceResults", 1)];
 
 /// The scalars that every schema has without declaring them.
 const BUILT_IN: [&str; 5] = ["Int", "Float", "String", "Boolean", "ID"];
@@ -30,6 +36,10 @@ pub(super) struct Rule {
     pub(super) quota: Option<Quota>,
     /// `@cacheControl`, in seconds.
     pub(super) max_age: Option<u32>,
+    /// For how many seconds its answer may be given again here.
+    pub(super) repeatable: Option<u32>,
+    /// Its place among all fields of the schema.
+    pub(super) index: usize,
     /// The default of the argument `first`: how many items a list has where the caller does not say.
     pub(super) default_first: Option<u64>,
 }
@@ -41,7 +51,7 @@ impl Rules {
     /// A sentence that says which directive cannot be read: a fault of the schema, found at start.
     pub(super) fn from_sdl(sdl: &str) -> Result<Self, String> {
         let document = parse_schema(sdl).map_err(|error| format!("the SDL cannot be read: {error}"))?;
-        let mut fields = HashMap::new();
+        let (mut fields, mut names) = (HashMap::new(), vec![]);
         let mut inputs: HashSet<_> = BUILT_IN.into_iter().map(str::to_owned).collect();
         for definition in document.definitions {
             let TypeSystemDefinition::Type(definition) = definition else { continue };
@@ -54,19 +64,26 @@ impl Rules {
                 }
                 TypeKind::Interface(_) | TypeKind::Union(_) => continue,
             };
-            let rules = object
-                .fields
-                .iter()
-                .map(|field| Ok((field.node.name.node.to_string(), Rule::of(&parent, &field.node)?)))
-                .collect::<Result<_, String>>()?;
+            let mut rules = HashMap::new();
+            for field in &object.fields {
+                let name = field.node.name.node.to_string();
+                let index = names.len();
+                names.push(format!("{parent}.{name}"));
+                rules.insert(name, Rule { index, ..Rule::of(&parent, &field.node)? });
+            }
             fields.insert(parent, rules);
         }
-        Ok(Self { fields, inputs })
+        Ok(Self { fields, inputs, names })
     }
 
     /// The rule of a field; `None` for a field that the schema does not have.
     pub(super) fn of(&self, parent: &str, field: &str) -> Option<&Rule> {
         self.fields.get(parent)?.get(field)
+    }
+
+    /// The fields of the schema, in the order of their indices.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        self.names.iter().cloned()
     }
 
     /// Whether a variable can be of this type.
@@ -89,6 +106,9 @@ impl Rule {
             rule.read(parent, field, directive)
                 .ok_or_else(|| format!("@{} of {parent}.{} cannot be read", directive.name.node, field.name.node))?;
         }
+        let name = field.name.node.as_str();
+        let repeatable = REPEATABLE.into_iter().find(|(of, field, _)| (*of, *field) == (parent, name));
+        rule.repeatable = rule.max_age.or(repeatable.map(|(_, _, seconds)| seconds));
         let first = field.arguments.iter().find(|argument| argument.node.name.node == "first");
         rule.default_first =
             first.and_then(|first| first.node.default_value.as_ref()).and_then(|value| number(&value.node));

@@ -13,6 +13,7 @@ use crate::breaker::Breakers;
 use crate::cache::{Cache, MemoryTier};
 use crate::platform::auth::{Principal, Role};
 use crate::platform::clock::{Clock, SystemClock};
+use crate::platform::metrics::prometheus;
 use crate::services::Call;
 use crate::services::chains::ChainReader;
 use crate::services::context::Contexts;
@@ -362,6 +363,109 @@ fn the_lowest_max_age_counts() {
 fn what_depends_on_the_caller_is_private() {
     assert!(admit("{ emotion { points } }", Some(Role::User)).admission.private);
     assert!(!admit("{ mcp { version } }", Some(Role::User)).admission.private);
+}
+
+#[test]
+fn what_may_be_given_again_depends_on_nobody() {
+    let seconds = |document| admit(document, Some(Role::User)).repeatable().map(|life| life.as_secs());
+    assert_eq!(seconds("{ mcp { version } }"), Some(300));
+    assert_eq!(seconds("{ cryptoPrices(coins: []) { usd } mcp { version } }"), Some(1));
+    assert_eq!(seconds("{ cryptoPrices(coins: []) { usd } }"), Some(1));
+    for document in [
+        "{ mcp { version emotion { points } } }",
+        "{ mcp { personas { prompt } } }",
+        "{ cryptoPrices(coins: []) { usd } emotion { points } }",
+        "{ mcp { version } priceHistory(coin: \"bitcoin\") { edges { cursor } } }",
+        "{ _entities(representations: [{ __typename: \"Price\", coin: \"bitcoin\" }]) { __typename } }",
+        "{ __typename }",
+        "mutation { updateEmotion(feedback: 1) { points } }",
+        "subscription { priceUpdates(coins: [\"bitcoin\"]) { usd } }",
+    ] {
+        assert_eq!(seconds(document), None, "{document}");
+    }
+    // No client is told to keep prices.
+    assert_eq!(admit("{ cryptoPrices(coins: []) { usd } }", None).cache_control(false), super::NO_STORE);
+}
+
+/// Whoever's field needs a token, or tells of who asks, keeps what it is in from being given to anybody else.
+#[test]
+fn no_guarded_field_is_in_an_answer_that_is_given_again() {
+    let it = fixture(false);
+    let queries = guarded().into_iter().filter(|(keyword, ..)| *keyword == "query").map(|(_, field, _)| field);
+    for field in queries.chain(["mcp { emotion { points } }".to_owned(), "mcp { memories { id } }".to_owned()]) {
+        let document = format!("{{ mcp {{ version }} a: {field} }}");
+        let operation = it.admit_with(&document, json!({}), Some(Role::Admin)).ok().unwrap();
+        assert_eq!(operation.repeatable(), None, "{document}");
+    }
+}
+
+#[test]
+fn equal_questions_have_one_key_and_others_another() {
+    let it = fixture(false);
+    let document = "query A($c: [String!]!, $d: Boolean = true) { cryptoPrices(coins: $c) { usd @include(if: $d) } }";
+    let key = |document: &str, variables| {
+        let operation = it.admit_with(document, variables, None).ok().unwrap();
+        it.graph.key_of(&operation).unwrap()
+    };
+    let bitcoin = key(document, json!({ "c": ["bitcoin"] }));
+    assert_eq!(bitcoin, key(document, json!({ "c": ["bitcoin"], "d": true })), "the default is a value");
+    assert_eq!(bitcoin, key(document, json!({ "c": ["bitcoin"], "unknown": 1 })), "nobody looks at that");
+    let of_ada = it.admit_with(document, json!({ "c": ["bitcoin"] }), Some(Role::User)).ok().unwrap();
+    assert_eq!(bitcoin, fixture(false).graph.key_of(&of_ada).unwrap(), "in another process, for another caller");
+    for other in [
+        key(document, json!({ "c": ["ethereum"] })),
+        key(document, json!({ "c": ["bitcoin", "ethereum"] })),
+        key(document, json!({ "c": ["bitcoin"], "d": false })),
+        key(&document.replace("usd", "coin"), json!({ "c": ["bitcoin"] })),
+        key("{ cryptoPrices(coins: [\"bitcoin\"]) { usd } }", json!({ "c": ["bitcoin"] })),
+    ] {
+        assert_ne!(bitcoin, other);
+    }
+    let both = "query A { mcp { version } } query B { mcp { timestamp } }";
+    let [a, b] = ["A", "B"].map(|name| {
+        let mut request = Request::new(both);
+        request.operation_name = Some(name.to_owned());
+        it.graph.key_of(&it.graph.admit(request, Call::default()).ok().unwrap()).unwrap()
+    });
+    assert_ne!(a, b);
+}
+
+#[test]
+fn the_cost_of_an_operation_is_known_and_its_limit_can_be_moved() {
+    let document = "{ cryptoPrices(coins: [\"a\", \"b\", \"c\"]) { coin usd } __typename }";
+    assert_eq!(admit(document, None).cost(), 2 + 3 * 2);
+    let it = fixture(false);
+    let code_within =
+        |max_cost| code(it.graph.clone().bounded(max_cost).admit(Request::new(document), Call::default()));
+    assert_eq!(code_within(8), None);
+    assert_eq!(code_within(7).as_deref(), Some("QUERY_TOO_COMPLEX"));
+}
+
+#[tokio::test]
+async fn each_field_counts_once_for_each_operation_that_touches_it() {
+    let it = fixture(false);
+    let document = "{ mcp { version } a: mcp { version ...F } } fragment F on MCPContext { tools { name } }";
+    for _ in 0..2 {
+        it.graph.run(it.admit_with(document, json!({}), None).ok().unwrap(), false).await;
+    }
+    assert!(it.admit_with("{ emotion { points } }", json!({}), None).is_err());
+    let operation = it.admit_with("mutation { updateEmotion(feedback: 1000) { points } }", json!({}), Some(Role::User));
+    it.graph.run(operation.ok().unwrap(), true).await;
+    let text = prometheus(it.graph.usage().samples());
+    let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    for line in [
+        "mcp_graphql_field_total{field=\"Query.mcp\"} 2",
+        "mcp_graphql_field_total{field=\"MCPContext.version\"} 2",
+        "mcp_graphql_field_total{field=\"Tool.name\"} 2",
+        "mcp_graphql_field_total{field=\"Mutation.updateEmotion\"} 1",
+        "mcp_graphql_field_total{field=\"EmotionState.points\"} 1",
+        "mcp_graphql_operation_total{type=\"query\",outcome=\"ok\"} 2",
+        "mcp_graphql_operation_total{type=\"mutation\",outcome=\"errors\"} 1",
+        "mcp_graphql_operation_total{type=\"unknown\",outcome=\"refused\"} 1",
+    ] {
+        assert!(lines.contains(&line), "{line}\n{text}");
+    }
+    assert!(!text.contains("Query.emotion"), "{text}");
 }
 
 #[test]

@@ -5,30 +5,38 @@
 //! a cross-site sub-request is refused. And nothing here reads a cookie.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_graphql::http::GraphiQLSource;
 use async_graphql::{Response as Answer, ServerError, Value};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use futures_util::future::join_all;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, VARY};
+use http::header::{AGE, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::request::Parts;
-use http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode};
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Serialize;
 
+use super::answers::Answers;
 use super::body::{self, Parsed, Unreadable};
 use super::negotiate::{self, Media};
+use super::persisted::{self, Document};
 use super::problem::hint;
 use super::request::{call, meets_graphql};
 use super::security::{Elsewhere, page};
-use super::{DEADLINE, Http, address, persisted, problem};
+use super::{DEADLINE, Http, address, problem};
 #[cfg(feature = "local")]
 use super::{Live, sse};
 use crate::faces::error::{ApiError, Code};
-use crate::faces::graphql::{Answered, Graph, NO_STORE, Operation, refusal};
+use crate::faces::graphql::{Answered, NO_STORE, Operation, json, refusal};
 use crate::faces::parameters::Parameters;
 use crate::services::{Call, Error};
+
+/// What the operations of a request cost together, and what one of them may.
+const COST: HeaderName = HeaderName::from_static("graphql-cost");
+const COST_LIMIT: HeaderName = HeaderName::from_static("graphql-cost-limit");
 
 pub(super) async fn schema(State(http): State<Arc<Http>>, headers: HeaderMap, extensions: Extensions) -> Response {
     if !meets_graphql(&http, &headers, &extensions).await {
@@ -96,13 +104,19 @@ async fn answer(http: &Arc<Http>, parts: &Parts, media: Media, body: Body) -> Re
     for (place, operation) in parsed.operations.into_iter().enumerate() {
         outcomes.push(admit(http, operation, Call { place, ..call.clone() }, get).await);
     }
-    let charges = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok()).flat_map(Operation::charges);
+    let admitted = || outcomes.iter().filter_map(|outcome| outcome.as_ref().ok());
     let user = call.principal.as_ref();
-    let standing = http.limits.count(user, address, outcomes.len(), charges).await;
-    let response = match standing.refused() {
+    let standing = http.limits.count(user, address, outcomes.len(), admitted().flat_map(Operation::charges)).await;
+    let cost = admitted().map(Operation::cost).reduce(u64::saturating_add);
+    let mut response = match standing.refused() {
         Some(error) => fail(media, error.code.status(), &error),
-        None => run_all(&http.graph, media, outcomes, batch, user.is_some()).await,
+        None => run_all(http, media, outcomes, batch, user.is_some()).await,
     };
+    if let Some(cost) = cost {
+        let headers = response.headers_mut();
+        headers.insert(COST, HeaderValue::from(cost));
+        headers.insert(COST_LIMIT, HeaderValue::from(http.graph.max_cost()));
+    }
     standing.written(response)
 }
 
@@ -152,9 +166,11 @@ impl Refused {
 }
 
 async fn admit(http: &Http, mut parameters: Parameters, call: Call, get: bool) -> Outcome {
-    let document = persisted::document(&http.cache, &mut parameters)
-        .await
-        .map_err(|error| Refused::new(error.code.status(), &error))?;
+    let refused = |error: ApiError| Refused::new(error.code.status(), &error);
+    let document = match http.graph.find_listed(&mut parameters).map_err(refused)? {
+        Some(listed) => Document::whole(listed),
+        None => persisted::document(&http.cache, &mut parameters).await.map_err(refused)?,
+    };
     let operation = http
         .graph
         .admit(parameters.into_request(document.text.clone()), call)
@@ -168,9 +184,9 @@ async fn admit(http: &Http, mut parameters: Parameters, call: Call, get: bool) -
 }
 
 /// Runs what may run, and answers. A batch's queries run side by side; where it has a mutation, one after the other.
-async fn run_all(graph: &Graph, media: Media, outcomes: Vec<Outcome>, batch: bool, authenticated: bool) -> Response {
+async fn run_all(http: &Http, media: Media, outcomes: Vec<Outcome>, batch: bool, authenticated: bool) -> Response {
     let queries = outcomes.iter().all(|outcome| outcome.as_ref().map_or(true, Operation::is_query));
-    let runs = outcomes.into_iter().map(|outcome| run(graph, outcome, authenticated));
+    let runs = outcomes.into_iter().map(|outcome| run(http, outcome, authenticated));
     let mut answers = if queries {
         join_all(runs).await
     } else {
@@ -181,28 +197,36 @@ async fn run_all(graph: &Graph, media: Media, outcomes: Vec<Outcome>, batch: boo
         answers
     };
     if batch {
-        let bodies: Vec<_> = answers.iter().map(|answer| &answer.body).collect();
-        return respond(media, StatusCode::OK, &bodies, NO_STORE);
+        let bodies: Vec<_> = answers.iter().map(|answer| answer.body.as_ref()).collect();
+        return respond(media, StatusCode::OK, [b"[", &*bodies.join(&b","[..]), b"]"].concat(), NO_STORE);
     }
-    let Some(Ran { body, status, cache_control }) = answers.pop() else {
+    let Some(Ran { body, status, cache_control, age, retry_after }) = answers.pop() else {
         return fail(media, StatusCode::BAD_REQUEST, &ApiError::bad_input("a request has an operation"));
     };
     let status = match media {
         Media::Json if status.is_client_error() && status != StatusCode::METHOD_NOT_ALLOWED => StatusCode::OK,
         Media::Json | Media::GraphqlResponse => status,
     };
-    let mut response = respond(media, status, &body, &cache_control);
-    hint(response.headers_mut(), status, body.errors.first().and_then(retry_after));
+    let mut response = respond(media, status, body, &cache_control);
+    if let Some(age) = age {
+        response.headers_mut().insert(AGE, HeaderValue::from(age.as_secs()));
+    }
+    hint(response.headers_mut(), status, retry_after);
     response
 }
 
+/// The answer to an operation, as it is sent.
 struct Ran {
-    body: Shown,
+    body: Bytes,
     status: StatusCode,
     cache_control: String,
+    /// How long ago it was made, if not just now.
+    age: Option<Duration>,
+    /// When to try again, in seconds.
+    retry_after: Option<u64>,
 }
 
-/// An answer as it is sent. One that was refused before it ran has no `data`.
+/// An answer. One that was refused before it ran has no `data`.
 #[derive(Serialize)]
 struct Shown {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,21 +235,42 @@ struct Shown {
     errors: Vec<ServerError>,
 }
 
-async fn run(graph: &Graph, outcome: Outcome, authenticated: bool) -> Ran {
+async fn run(http: &Http, outcome: Outcome, authenticated: bool) -> Ran {
     let operation = match outcome {
         Ok(operation) => operation,
         Err(Refused { status, errors }) => {
-            return Ran { body: Shown { data: None, errors }, status, cache_control: NO_STORE.to_owned() };
+            return Ran::new(&Shown { data: None, errors }, status, NO_STORE.to_owned());
         }
     };
-    let Answered { response: Answer { data, errors, .. }, cache_control } = graph.run(operation, authenticated).await;
+    let answers = http.answers.as_ref();
+    let place = answers.and_then(|_| Answers::place(&http.graph, &operation));
+    if let (Some(answers), Some(place)) = (answers, &place)
+        && let Some(found) = answers.find(place, &*http.clock).await
+    {
+        http.graph.was_kept(&operation);
+        let (age, cache_control) = (Some(found.age(&*http.clock)), operation.cache_control(authenticated));
+        return Ran { body: found.into(), status: StatusCode::OK, cache_control, age, retry_after: None };
+    }
+    let Answered { response: Answer { data, errors, .. }, cache_control, complete } =
+        http.graph.run(operation, authenticated).await;
     let nothing = data == Value::Null && !errors.is_empty();
     // What fails in a field has a path; what fails validation has none, and never ran.
     let ran = !nothing || errors.iter().any(|error| !error.path.is_empty());
     // Where nothing could be given, and that is our fault or that of something we depend on, the status says so.
     let failed = nothing && errors.iter().all(|error| status_of(error).is_server_error());
     let status = if ran && !failed { StatusCode::OK } else { errors.first().map_or(StatusCode::OK, status_of) };
-    Ran { body: Shown { data: ran.then_some(data), errors }, status, cache_control }
+    let answered = Ran::new(&Shown { data: ran.then_some(data), errors }, status, cache_control);
+    if let (Some(answers), Some(place), true) = (answers, place, complete) {
+        answers.keep(place, &answered.body, &*http.clock).await;
+    }
+    answered
+}
+
+impl Ran {
+    fn new(shown: &Shown, status: StatusCode, cache_control: String) -> Self {
+        let retry_after = shown.errors.first().and_then(retry_after);
+        Self { body: json(shown), status, cache_control, age: None, retry_after }
+    }
 }
 
 /// The HTTP status of an error, by its code.
@@ -247,14 +292,13 @@ fn retry_after(error: &ServerError) -> Option<u64> {
 
 /// An answer that never reached GraphQL.
 fn fail(media: Media, status: StatusCode, error: &ApiError) -> Response {
-    let mut response = respond(media, status, &Shown { data: None, errors: refusal(error).errors }, NO_STORE);
+    let mut response = respond(media, status, json(&Shown { data: None, errors: refusal(error).errors }), NO_STORE);
     hint(response.headers_mut(), status, error.retry_after_seconds());
     response
 }
 
-fn respond(media: Media, status: StatusCode, body: &impl Serialize, cache_control: &str) -> Response {
-    let Ok(json) = serde_json::to_vec(body) else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
-    let mut response = (status, json).into_response();
+fn respond(media: Media, status: StatusCode, body: impl Into<Body>, cache_control: &str) -> Response {
+    let mut response = (status, body.into()).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
     headers.insert(VARY, HeaderValue::from_static("Accept, Authorization"));

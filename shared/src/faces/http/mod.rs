@@ -1,6 +1,7 @@
 //! The one HTTP router. API Gateway's functions and the local process serve this very router.
 
 mod address;
+mod answers;
 mod body;
 mod cors;
 mod graphql;
@@ -49,6 +50,7 @@ use crate::store::Maintenance;
 use self::request::Around;
 
 pub use address::ClientAddress;
+pub use answers::Answers;
 #[cfg(feature = "mcp")]
 pub use mcp::Mcp;
 pub use request::Vouched;
@@ -70,6 +72,8 @@ pub struct Http {
     pub limits: Limits,
     /// Keeps persisted documents.
     pub cache: Arc<Cache>,
+    /// Keeps answers; `None` where none is kept.
+    pub answers: Option<Answers>,
     /// Asked by `/healthz`.
     pub store: Arc<dyn Maintenance>,
     /// Tells the time.

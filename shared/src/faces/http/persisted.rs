@@ -28,7 +28,7 @@ pub(super) async fn document(cache: &Cache, parameters: &mut Parameters) -> Resu
     let text = parameters.query.take();
     let Some(persisted) = parameters.extensions.get("persistedQuery") else {
         return match text {
-            Some(text) => Ok(Document { text, hash: None }),
+            Some(text) => Ok(Document::whole(text)),
             None => Err(ApiError::bad_input("query is missing")),
         };
     };
@@ -38,13 +38,18 @@ pub(super) async fn document(cache: &Cache, parameters: &mut Parameters) -> Resu
         Some(text) if format!("{:x}", Sha256::digest(&text)) == hash => Ok(Document { text, hash: Some(hash) }),
         Some(_) => Err(ApiError::bad_input("sha256Hash is not the hash of query")),
         None => match cache.get_cold_values::<String>(&[key(&hash)]).await.pop().flatten() {
-            Some(cached) => Ok(Document { text: cached.value.as_ref().clone(), hash: None }),
+            Some(cached) => Ok(Document::whole(cached.value.as_ref().clone())),
             None => Err(ApiError::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")),
         },
     }
 }
 
 impl Document {
+    /// One that nobody wants kept.
+    pub(super) fn whole(text: String) -> Self {
+        Self { text, hash: None }
+    }
+
     /// Keeps the document under its hash, once it is known to be one that may run.
     pub(super) async fn keep(&self, cache: &Cache) {
         if let Some(hash) = &self.hash {

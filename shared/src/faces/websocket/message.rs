@@ -56,7 +56,7 @@ impl ClientMessage {
             "pong" => object(payload).map(|_| Self::Pong),
             "subscribe" => {
                 let parameters = Parameters::read(payload.unwrap_or_default())?;
-                if parameters.query.is_none() {
+                if !parameters.name_a_document() {
                     return Err("query is missing".to_owned());
                 }
                 Ok(Self::Subscribe(id()?, parameters))

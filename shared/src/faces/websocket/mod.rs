@@ -258,8 +258,13 @@ impl Sockets {
         if expired.is_some_and(|end| end <= self.limits.clock.now()) {
             return Err(json(&refusal(&ApiError::from(&Error::TokenExpired)).errors));
         }
-        let query = parameters.query.take().unwrap_or_default();
-        let operation = self.graph.admit(parameters.into_request(query), call);
+        let operation = match self.graph.find_listed(&mut parameters) {
+            Ok(listed) => {
+                let query = listed.or_else(|| parameters.query.take()).unwrap_or_default();
+                self.graph.admit(parameters.into_request(query), call)
+            }
+            Err(error) => Err(refusal(&error).errors),
+        };
         // Counted in any case: what is refused takes work too.
         let charges = operation.as_ref().map(Operation::charges).unwrap_or_default();
         let (user, address) = (connection.principal.as_ref(), connection.address);

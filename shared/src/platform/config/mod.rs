@@ -8,6 +8,7 @@ mod chains;
 mod contracts;
 mod database_auth;
 mod filters;
+mod graphql;
 mod http;
 mod kafka;
 mod limits;
@@ -37,6 +38,7 @@ pub use contracts::{
 };
 pub use database_auth::DatabaseAuth;
 pub use filters::{Topics, WatchedFilter};
+pub use graphql::GraphqlConfig;
 pub use http::HttpConfig;
 pub use kafka::{Brokers, KafkaAuth, KafkaConfig, relay_function, topic_prefix};
 pub use limits::LimitsConfig;
@@ -187,6 +189,7 @@ pub struct Variable {
 pub fn variables() -> impl Iterator<Item = Variable> {
     [
         http::VARIABLES,
+        graphql::VARIABLES,
         store::VARIABLES,
         database_auth::VARIABLES,
         redis::VARIABLES,
