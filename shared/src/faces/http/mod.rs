@@ -3,6 +3,8 @@
 mod address;
 mod body;
 mod cors;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod graphql;
 mod health;
 mod index;
