@@ -1,10 +1,11 @@
 //! Integration tests: the store and the other capabilities against real services, GraphQL over the real router, the
-//! way of events, quotes of swaps, reaching clients, subscriptions, and the compiled functions and local process from
-//! outside.
+//! way of events, quotes of swaps, reaching clients, subscriptions, decoders on any bytes, and the compiled functions and
+//! local process from outside.
 
 mod chains;
 mod contracts;
 mod functions;
+mod fuzzing;
 mod graphql;
 mod local;
 mod pipeline;

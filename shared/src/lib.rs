@@ -22,6 +22,8 @@ pub mod cache;
 pub mod domain;
 #[cfg(feature = "graphql")]
 pub mod faces;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod limits;
 pub mod platform;
 pub mod push;

@@ -48,7 +48,7 @@ pub(crate) fn check_first(first: i32, max: i32) -> Result<u32, Error> {
     }
 }
 
-fn encode_cursor(version: i32) -> String {
+pub(crate) fn encode_cursor(version: i32) -> String {
     URL_SAFE_NO_PAD.encode(format!("v{version}"))
 }
 

@@ -9,7 +9,7 @@ use crate::faces::error::ApiError;
 use crate::faces::parameters::Parameters;
 
 /// The most operations of a batch.
-const MAX_BATCH: usize = 10;
+pub(super) const MAX_BATCH: usize = 10;
 
 /// A request before its operations are looked at.
 #[derive(Debug)]
@@ -36,8 +36,13 @@ pub(super) async fn read(body: Body) -> Result<Parsed, Unreadable> {
         let message = format!("the body has more than {} bytes, or did not arrive whole", super::MAX_BODY);
         Unreadable(StatusCode::PAYLOAD_TOO_LARGE, ApiError::bad_input(message))
     })?;
+    parse(&bytes)
+}
+
+/// Understands the body of a POST.
+pub(super) fn parse(bytes: &[u8]) -> Result<Parsed, Unreadable> {
     let value: Value =
-        serde_json::from_slice(&bytes).map_err(|error| Unreadable::new(format!("the body is not JSON: {error}")))?;
+        serde_json::from_slice(bytes).map_err(|error| Unreadable::new(format!("the body is not JSON: {error}")))?;
     match value {
         Value::Array(items) if items.is_empty() || items.len() > MAX_BATCH => {
             Err(Unreadable::new(format!("a batch has 1 to {MAX_BATCH} operations")))

@@ -4,6 +4,8 @@ mod address;
 mod answers;
 mod body;
 mod cors;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod graphql;
 mod health;
 mod index;

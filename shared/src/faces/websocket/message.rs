@@ -9,7 +9,7 @@ use crate::faces::parameters::Parameters;
 use crate::services::subscriptions::Since;
 
 /// The longest id of an operation, in bytes.
-const LONGEST_ID: usize = 128;
+pub(super) const LONGEST_ID: usize = 128;
 
 /// A message from a client.
 #[derive(Debug)]

@@ -3,6 +3,8 @@
 //! socket of this process. Nothing is kept here between two frames, so the next may be handled elsewhere, or meanwhile.
 
 mod close;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod message;
 
 use std::net::IpAddr;

@@ -3,6 +3,8 @@
 
 mod claims;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod issue;
 mod jwks;
 mod keys;

@@ -13,6 +13,7 @@ use crate::domain::coin::Coin;
 use crate::domain::money;
 use crate::domain::price::Quote;
 use crate::platform::BoxFuture;
+use crate::platform::clock::Timestamp;
 use crate::sources::SourceError;
 use crate::sources::http::{Get, HttpClient};
 
@@ -73,27 +74,34 @@ impl Coinbase {
         let query: Vec<_> = asked.keys().map(|product| ("product_ids", *product)).collect();
         let path = "/api/v3/brokerage/market/products";
         let body = self.http.get(Get { service: NAME, base: &self.base, path, query: &query, key: None }).await?;
-        let answer: Products =
-            serde_json::from_slice(&body).map_err(|error| SourceError::Malformed(error.to_string()))?;
-        let now = self.http.now();
-        let quote = |product: Product| {
-            let coin = *asked.get(product.id.as_str())?;
-            let Some(usd) = money::exact(&product.price).filter(plausible) else {
-                tracing::warn!(source = NAME, %coin, usd = super::excerpt(&product.price), "a price that cannot be is left out");
-                return None;
-            };
-            let change24h = money::exact(&product.price_percentage_change_24h);
-            Some(Quote {
-                coin: coin.clone(),
-                usd,
-                change24h: change24h.map(|change| change.round_dp(10).normalize()),
-                market_cap: None::<Decimal>,
-                updated_at: now,
-                source: NAME.to_owned(),
-            })
-        };
-        Ok(answer.products.into_iter().filter_map(quote).collect())
+        read(&body, asked, self.http.now())
     }
+}
+
+/// The quotes of an answer, of those coins that were asked for.
+pub(super) fn read(
+    body: &[u8],
+    asked: &HashMap<&'static str, &Coin>,
+    now: Timestamp,
+) -> Result<Vec<Quote>, SourceError> {
+    let answer: Products = serde_json::from_slice(body).map_err(|error| SourceError::Malformed(error.to_string()))?;
+    let quote = |product: Product| {
+        let coin = *asked.get(product.id.as_str())?;
+        let Some(usd) = money::exact(&product.price).filter(plausible) else {
+            tracing::warn!(source = NAME, %coin, usd = super::excerpt(&product.price), "a price that cannot be is left out");
+            return None;
+        };
+        let change24h = money::exact(&product.price_percentage_change_24h);
+        Some(Quote {
+            coin: coin.clone(),
+            usd,
+            change24h: change24h.map(|change| change.round_dp(10).normalize()),
+            market_cap: None::<Decimal>,
+            updated_at: now,
+            source: NAME.to_owned(),
+        })
+    };
+    Ok(answer.products.into_iter().filter_map(quote).collect())
 }
 
 impl PriceSource for Coinbase {

@@ -59,11 +59,15 @@ impl CoinGecko {
         let key = self.key.as_ref().map(|(header, key)| (*header, key));
         let get = Get { service: NAME, base: &self.base, path: "/simple/price", query: &query, key };
         let body = self.http.get(get).await?;
-        let answer: HashMap<String, Row> =
-            serde_json::from_slice(&body).map_err(|error| SourceError::Malformed(error.to_string()))?;
-        let now = self.http.now();
-        Ok(answer.into_iter().filter_map(|(id, row)| row.quote(&id, now)).collect())
+        read(&body, self.http.now())
     }
+}
+
+/// The quotes of an answer.
+pub(super) fn read(body: &[u8], now: Timestamp) -> Result<Vec<Quote>, SourceError> {
+    let answer: HashMap<String, Row> =
+        serde_json::from_slice(body).map_err(|error| SourceError::Malformed(error.to_string()))?;
+    Ok(answer.into_iter().filter_map(|(id, row)| row.quote(&id, now)).collect())
 }
 
 impl PriceSource for CoinGecko {

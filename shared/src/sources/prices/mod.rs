@@ -6,6 +6,8 @@ mod coinbase;
 mod coingecko;
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod ordered;
 mod simulated;
 

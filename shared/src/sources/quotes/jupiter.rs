@@ -204,5 +204,11 @@ fn is_key(text: &str) -> bool {
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() && !matches!(byte, b'0' | b'O' | b'I' | b'l'))
 }
 
+/// What an answer quotes, as it came.
+#[cfg(feature = "fuzzing")]
+pub(super) fn read(body: &[u8], swap: &Swap) -> Option<Result<SourceQuote, QuoteError>> {
+    serde_json::from_slice::<Answer>(body).ok().map(|answer| answer.quote(swap))
+}
+
 #[cfg(test)]
 mod tests;

@@ -270,5 +270,11 @@ impl Step {
     }
 }
 
+/// What an answer quotes, as it came.
+#[cfg(feature = "fuzzing")]
+pub(super) fn read(body: &[u8], swap: &Swap, number: u64) -> Option<Result<SourceQuote, QuoteError>> {
+    serde_json::from_slice::<Answer>(body).ok().map(|answer| answer.quote(swap, number))
+}
+
 #[cfg(test)]
 mod tests;

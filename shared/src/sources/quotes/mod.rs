@@ -1,5 +1,7 @@
 //! Whoever quotes swaps: contracts on a chain, and services that know many of them.
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod jupiter;
 mod lifi;
 mod oneinch;

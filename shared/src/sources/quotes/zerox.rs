@@ -180,5 +180,11 @@ impl Fill {
     }
 }
 
+/// What an answer quotes, as it came.
+#[cfg(feature = "fuzzing")]
+pub(super) fn read(body: &[u8], swap: &Swap) -> Option<Result<SourceQuote, QuoteError>> {
+    serde_json::from_slice::<Answer>(body).ok().map(|answer| answer.quote(swap))
+}
+
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,8 @@
 //! come again into the answer that the mapping understands. The local process builds the very same events.
 
 mod event;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 
 #[cfg(feature = "aws")]
 use lambda_runtime::{Error, LambdaEvent, service_fn};

@@ -159,7 +159,7 @@ fn balance_call((owner, token): Query, at: &str) -> (&'static str, Value) {
 }
 
 /// A symbol is a string; of old tokens, 32 bytes. What cannot be shown is left out.
-fn readable_symbol(bytes: &[u8]) -> Option<String> {
+pub(super) fn readable_symbol(bytes: &[u8]) -> Option<String> {
     let text = String::decode(bytes).ok().or_else(|| {
         let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
         (bytes.len() == 32).then(|| String::from_utf8(bytes[..end].to_vec()).ok()).flatten()

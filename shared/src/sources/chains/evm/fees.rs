@@ -62,7 +62,7 @@ async fn ask(session: Session, call: &Value) -> Result<(U256, [Price; 3]), RpcEr
 }
 
 /// Three prices, from what the last blocks paid; without a base fee, from what the node suggests.
-fn prices(history: Option<&FeeHistory>, suggested: U256) -> [Price; 3] {
+pub(super) fn prices(history: Option<&FeeHistory>, suggested: U256) -> [Price; 3] {
     let base = history.and_then(|history| history.base_fee_per_gas.last()).filter(|base| !base.is_zero());
     let (Some(base), Some(history)) = (base, history) else {
         return LEGACY.map(|(numerator, denominator)| {

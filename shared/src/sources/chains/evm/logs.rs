@@ -216,7 +216,7 @@ pub(super) fn conditions(filter: &EventFilter) -> Value {
     conditions
 }
 
-fn event(log: Log) -> ChainEvent {
+pub(super) fn event(log: Log) -> ChainEvent {
     ChainEvent {
         block: Block { number: log.block_number.as_u64(), hash: hex(log.block_hash) },
         transaction: hex(log.transaction_hash),

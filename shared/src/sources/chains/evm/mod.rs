@@ -7,6 +7,8 @@ pub(crate) mod contract;
 #[cfg(test)]
 pub(crate) mod fake_contracts;
 mod fees;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod known;
 mod logs;
 mod protocol;

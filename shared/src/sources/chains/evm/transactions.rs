@@ -81,7 +81,8 @@ fn described(
         status,
         block: receipt.map(|receipt| Block { number: receipt.block_number.as_u64(), hash: hex(receipt.block_hash) }),
         // A head that is told from before the receipt is at least the receipt's block.
-        confirmations: receipt.map_or(0, |receipt| head.saturating_sub(receipt.block_number.as_u64()) + 1),
+        confirmations: receipt
+            .map_or(0, |receipt| head.saturating_sub(receipt.block_number.as_u64()).saturating_add(1)),
         timestamp,
         from: checksummed(transaction.from),
         to: transaction.to.map(checksummed),
@@ -93,7 +94,7 @@ fn described(
 }
 
 /// What was paid in all: for gas, for blobs, and for the chain below.
-fn fee(receipt: &Receipt) -> Option<U256> {
+pub(super) fn fee(receipt: &Receipt) -> Option<U256> {
     let gas = receipt.gas_used.checked_mul(receipt.effective_gas_price?)?;
     let blobs = receipt.blob_gas_used.unwrap_or_default().checked_mul(receipt.blob_gas_price.unwrap_or_default())?;
     gas.checked_add(blobs)?.checked_add(receipt.l1_fee.unwrap_or_default())

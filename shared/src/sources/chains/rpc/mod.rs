@@ -4,6 +4,8 @@
 mod endpoint;
 #[cfg(test)]
 pub(crate) mod fake;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod message;
 mod nodes;
 #[cfg(test)]

@@ -46,7 +46,7 @@ impl Default for Mints {
 }
 
 /// So much, at that slot.
-struct Told {
+pub(super) struct Told {
     units: U256,
     /// Of a token.
     decimals: Option<u8>,
@@ -216,7 +216,7 @@ fn batches(calls: &[(RpcRequest, Value)]) -> Vec<&[(RpcRequest, Value)]> {
 }
 
 /// An account that does not exist has nothing.
-fn read_lamports(answer: Result<Box<RawValue>, RpcError>, count: usize) -> Result<Vec<Outcome>, RpcError> {
+pub(super) fn read_lamports(answer: Result<Box<RawValue>, RpcError>, count: usize) -> Result<Vec<Outcome>, RpcError> {
     let answer = match answered(answer)? {
         Ok(answer) => answer,
         Err(error) => return Ok((0..count).map(|_| Err(error.clone())).collect()),
@@ -233,7 +233,7 @@ fn read_lamports(answer: Result<Box<RawValue>, RpcError>, count: usize) -> Resul
 }
 
 /// The sum over an owner's accounts of a mint.
-fn read_accounts(answer: &RawValue) -> Result<Told, RpcError> {
+pub(super) fn read_accounts(answer: &RawValue) -> Result<Told, RpcError> {
     let Response { context, value } = decode::<Response<Vec<RpcKeyedAccount>>>(answer)?;
     let mut told = Told { units: U256::zero(), decimals: None, slot: context.slot };
     for RpcKeyedAccount { pubkey, account } in value {

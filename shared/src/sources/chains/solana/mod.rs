@@ -5,6 +5,8 @@ mod balances;
 mod clusters;
 mod events;
 mod fees;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod keys;
 mod protocol;
 mod send;

@@ -119,7 +119,7 @@ fn described(
     let confirmations = match depth {
         Some(TransactionConfirmationStatus::Finalized) => enough,
         // It settles by being finalised, however many slots there are above it.
-        _ => (head.saturating_sub(told.slot) + 1).min(enough - 1),
+        _ => head.saturating_sub(told.slot).saturating_add(1).min(enough - 1),
     };
     Ok(ChainTransaction {
         hash: hash.to_owned(),
