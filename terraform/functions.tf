@@ -7,9 +7,15 @@
 
 locals {
   # What each kind of function is told.
-  common_variables = {
-    RUST_LOG = var.log_level
-  }
+  common_variables = merge(
+    { RUST_LOG = var.log_level },
+    var.otlp_endpoint != null ? {
+      OTEL_EXPORTER_OTLP_ENDPOINT = var.otlp_endpoint
+      OTEL_TRACES_SAMPLER         = "parentbased_traceidratio"
+      OTEL_TRACES_SAMPLER_ARG     = tostring(var.traced_share)
+    } : {},
+    contains(var.external_secrets, "OTEL_EXPORTER_OTLP_HEADERS") ? { OTEL_EXPORTER_OTLP_HEADERS = local.secrets.OTEL_EXPORTER_OTLP_HEADERS } : {},
+  )
 
   store_variables = local.database == "postgres" ? {
     DATABASE_URL  = "postgres://${module.postgres[0].user}@${module.postgres[0].proxy_endpoint}:5432/${module.postgres[0].database}?sslmode=verify-full"

@@ -268,9 +268,31 @@ variable "external_secrets" {
 
   validation {
     condition = alltrue([for name in var.external_secrets : contains([
-      "COINGECKO_API_KEY", "EVM_RPC_URLS", "JUPITER_API_KEY", "JWT_SECRET", "LIFI_API_KEY", "ONEINCH_API_KEY", "SOLANA_RPC_URLS", "ZEROX_API_KEY",
+      "COINGECKO_API_KEY", "EVM_RPC_URLS", "JUPITER_API_KEY", "JWT_SECRET", "LIFI_API_KEY", "ONEINCH_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS", "SOLANA_RPC_URLS", "ZEROX_API_KEY",
     ], name)])
-    error_message = "Some of COINGECKO_API_KEY, EVM_RPC_URLS, JUPITER_API_KEY, JWT_SECRET, LIFI_API_KEY, ONEINCH_API_KEY, SOLANA_RPC_URLS, ZEROX_API_KEY."
+    error_message = "Some of COINGECKO_API_KEY, EVM_RPC_URLS, JUPITER_API_KEY, JWT_SECRET, LIFI_API_KEY, ONEINCH_API_KEY, OTEL_EXPORTER_OTLP_HEADERS, SOLANA_RPC_URLS, ZEROX_API_KEY."
+  }
+}
+
+variable "otlp_endpoint" {
+  description = "A collector of traces, OTLP over HTTP; a key for it is OTEL_EXPORTER_OTLP_HEADERS in external_secrets. Near, as invocations wait for it: see docs/OBSERVABILITY.md. Null: none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.otlp_endpoint == null || can(regex("^https?://", var.otlp_endpoint))
+    error_message = "http://HOST:4318 or https://HOST."
+  }
+}
+
+variable "traced_share" {
+  description = "Which share of the requests is traced of whose trace nobody decided yet, where there is an otlp_endpoint."
+  type        = number
+  default     = 0.05
+
+  validation {
+    condition     = var.traced_share >= 0 && var.traced_share <= 1
+    error_message = "From 0 to 1."
   }
 }
 

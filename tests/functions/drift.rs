@@ -33,6 +33,7 @@ const LEFT_ALONE: &[(&str, &str)] = &[
     ("LOG_FORMAT", "JSON on Lambda"),
     ("ONEINCH_URL", "the public API"),
     ("COINBASE_URL", "the public API"),
+    ("OTEL_SERVICE_NAME", "the function's name is right"),
     ("RATE_LIMITS", "for benchmarks"),
     ("REDIS_CA_FILE", "ElastiCache's certificates are public"),
     ("REDIS_HOST", "found by ELASTICACHE_REPLICATION_GROUP"),
@@ -88,6 +89,7 @@ fn terraforms() -> Vec<Terraform> {
         "ZEROX_API_KEY",
         "ONEINCH_API_KEY",
         "LIFI_API_KEY",
+        "OTEL_EXPORTER_OTLP_HEADERS",
         "JUPITER_API_KEY",
         "JWT_SECRET",
     ]);
@@ -101,6 +103,7 @@ fn terraforms() -> Vec<Terraform> {
                 "database": "dynamodb",
                 "external_secrets": every_secret,
                 "kafka_topic_prefix": "blue.",
+                "otlp_endpoint": "http://127.0.0.1:4318",
                 "quote_sources": ["lifi"],
                 "chainlink_feeds": "{}",
                 "chain_filters": "[]",
@@ -195,6 +198,7 @@ fn plain(name: &str, value: &str) -> String {
         _ if !value.starts_with("secretsmanager:") => value,
         "EVM_RPC_URLS" => "ethereum=https://rpc.example.com",
         "SOLANA_RPC_URLS" => "solana=https://rpc.example.com",
+        "OTEL_EXPORTER_OTLP_HEADERS" => "x-api-key=secret",
         _ => "a secret of at least thirty-two characters",
     };
     plain.to_owned()

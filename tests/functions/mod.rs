@@ -11,6 +11,7 @@ mod msk;
 mod price_poller;
 mod secrets;
 mod subscriptions;
+mod telemetry;
 
 use std::collections::BTreeMap;
 

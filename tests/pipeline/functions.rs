@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use support::aws::Aws;
+use support::collector::Collector;
 use support::eventually::eventually;
 use support::proxy::{Network, Proxy};
 
@@ -72,8 +73,10 @@ async fn a_commit_invokes_the_relay_which_finds_the_cluster() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trace_leads_from_the_request_to_the_projection() {
     const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-    let deployment = Deployment::new().await;
-    let graphql = deployment.start_with("graphql", &[SECRET]).await;
+    let (deployment, collector) = (Deployment::new().await, Collector::start().await);
+    let url = collector.url();
+    let traces = ("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str());
+    let graphql = deployment.start_with("graphql", &[SECRET, traces]).await;
     let mut request = sample("graphql-http-api-authorized");
     request["headers"]["traceparent"] = json!(format!("00-{TRACE}-00f067aa0ba902b7-01"));
     let response = graphql.invoke(request).await.unwrap();
@@ -85,8 +88,14 @@ async fn a_trace_leads_from_the_request_to_the_projection() {
     let header = record.header_text("traceparent").unwrap().to_owned();
     assert!(header.contains(TRACE) && header.ends_with("-01") && !header.contains("00f067aa0ba902b7"), "{header}");
     assert!(graphql.output().contains(&header), "the request's span has the id that its children name");
-    let projector = deployment.start("event-projector").await;
+    let projector = deployment.start_with("event-projector", &[traces]).await;
     Mapping::of(&deployment, &topic).drain(&projector).await;
+    let spans = collector.spans_of(TRACE);
+    let by = |service: &str, name: &str| spans.iter().find(|span| span.service == service && span.name == name);
+    let (asked, consumed) = (by("graphql", "POST /graphql"), by("event-projector", "kafka.consume"));
+    let (Some(asked), Some(consumed)) = (asked, consumed) else { panic!("{spans:?}") };
+    assert_eq!((asked.parent.as_str(), &consumed.parent), ("00f067aa0ba902b7", &asked.id), "{spans:?}");
+    assert!(header.contains(&asked.id), "the event names the span that was sent: {header}");
     let line = eventually("the projection is logged", || {
         let lines: Vec<Value> = projector.output().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let line = lines.iter().find(|line| line["message"] == "projected").cloned();

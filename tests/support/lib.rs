@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | [`aws`] | the few AWS APIs that functions call |
 //! | [`coingecko`] | a price source that a test owns |
+//! | [`collector`] | a collector of traces that a test owns |
 //! | [`anvil`], [`solana`] | a chain that a test owns: an EVM node, and a Solana virtual machine behind a front of ours |
 //! | [`uniswap`], [`feed`] | Uniswap as it was published, and a price feed, on an [`anvil`] |
 //! | [`rpc_proxy`] | a provider of a chain that misbehaves |
@@ -33,6 +34,7 @@ pub mod aws;
 pub mod certificates;
 pub mod chains;
 pub mod coingecko;
+pub mod collector;
 pub mod dynamodb_gateway;
 pub mod emulator;
 pub mod eventually;

@@ -376,3 +376,6 @@ impl SpanProcessor for Gatherer {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, feature = "graphql"))]
+mod tests;
