@@ -61,6 +61,12 @@ test('GraphiQL opens a subscription, over its websocket', LIMIT, async () => {
   const headers = JSON.stringify({ authorization: `Bearer ${server.token('browser')}` });
   await write(page, '.graphiql-editor-tool .graphiql-editor:not(.hidden) .CodeMirror', headers);
   await write(page, '.graphiql-query-editor .CodeMirror', 'subscription { priceUpdates(coins: ["bitcoin"]) { coin usd } }');
+  // It looks a moment later at what was written, and takes it for a query until then.
+  await page.waitForFunction(
+    () => document.querySelector('.graphiql-query-editor .CodeMirror').CodeMirror.documentAST?.definitions[0].operation === 'subscription',
+    undefined,
+    WAIT,
+  );
   await page.locator('.graphiql-execute-button').click();
   const { data } = JSON.parse(await shown(page, '.result-window .CodeMirror', '"priceUpdates"'));
   assert.equal(data.priceUpdates.coin, 'bitcoin');
