@@ -348,7 +348,7 @@ test("the inspector's command line gives feedback with a token, and is told that
   const moved = await inspect(...feedback, '--header', `authorization: Bearer ${server.token('inspector')}`);
   assert.equal(moved.structuredContent.userId, 'inspector');
   assert.equal(moved.structuredContent.points, 30);
-  await assert.rejects(inspect(...feedback), ({ code }) => code !== 0);
+  await assert.rejects(inspect(...feedback), ({ code }) => code === 3);
 });
 
 test("the inspector's command line reads a resource and a prompt", LIMIT, async () => {
