@@ -73,6 +73,46 @@ test('GraphiQL opens a subscription, over its websocket', LIMIT, async () => {
   await closed(page, problems);
 });
 
+test("REST's page asks for prices", LIMIT, async () => {
+  const { page, problems } = await open('/v1');
+  // What comes from elsewhere is what it was when the page was written.
+  for (const element of await page.locator('script[src^="http"], link[rel=stylesheet]').all()) {
+    assert.match(await element.getAttribute('integrity'), /^sha(256|384|512)-/);
+    assert.equal(await element.getAttribute('crossorigin'), 'anonymous');
+  }
+  const operation = page.locator('.opblock-get', { has: page.locator('[data-path="/v1/prices"]') });
+  await operation.locator('.opblock-summary-control').click(WAIT);
+  await operation.locator('.try-out__btn').click(WAIT);
+  const coins = operation.locator('tr[data-param-name="coins"]');
+  await coins.getByRole('button', { name: /add/i }).click(WAIT);
+  await coins.locator('input').first().fill('bitcoin');
+  await operation.locator('.execute').click();
+  const answer = operation.locator('.live-responses-table .response').first();
+  await answer.locator('.response-col_status', { hasText: '200' }).waitFor(WAIT);
+  const { items } = JSON.parse(await answer.locator('.highlight-code code').first().innerText());
+  assert.equal(items[0].coin, 'bitcoin');
+  assert.equal(items[0].source, 'simulated');
+  assert.match(items[0].usd, /^\d+(\.\d+)?$/);
+  await closed(page, problems);
+});
+
+test("REST's page sends the token that it is given", LIMIT, async () => {
+  const { page, problems } = await open('/v1');
+  await page.locator('.auth-wrapper .authorize').first().click(WAIT);
+  const dialog = page.locator('.modal-ux');
+  await dialog.locator('input').first().fill(server.token('reader'));
+  await dialog.locator('button.authorize').click();
+  await dialog.locator('button.btn-done').click();
+  const operation = page.locator('.opblock-get', { has: page.locator('[data-path="/v1/emotion"]') });
+  await operation.locator('.opblock-summary-control').click(WAIT);
+  await operation.locator('.try-out__btn').click(WAIT);
+  await operation.locator('.execute').click();
+  const answer = operation.locator('.live-responses-table .response').first();
+  await answer.locator('.response-col_status', { hasText: '200' }).waitFor(WAIT);
+  assert.equal(JSON.parse(await answer.locator('.highlight-code code').first().innerText()).userId, 'reader');
+  await closed(page, problems);
+});
+
 /** A page, and what goes wrong on it. */
 async function open(path) {
   const context = await browser.newContext();
