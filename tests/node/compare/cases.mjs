@@ -51,10 +51,12 @@ const WEIGHTS = {
 
 /**
  * `count` cases. `callers` are who can ask (`anonymous`, `bad token`, `user`, `admin`), `writes` whether anything may be changed,
- * `world` what is there to be asked about: `chains`, `hashes` and `signed` transactions.
+ * `world` what is there to be asked about: `chains`, `hashes` and `signed` transactions. `only`: the operations, if not all.
  */
-export function generate({ count, seed, callers, writes, world }) {
-  const plan = new Plan(new Random(seed), callers, writes, world);
+export function generate({ count, seed, only, ...setting }) {
+  const names = Object.keys(WEIGHTS).filter((name) => (!only || only.includes(name)) && (setting.writes || !OPERATIONS[name]?.mutation));
+  if (names.length === 0) throw new Error('there is no operation to ask for');
+  const plan = new Plan(new Random(seed), names, setting);
   return Array.from({ length: count }, (_, place) => plan.next(place + 1));
 }
 
@@ -68,12 +70,11 @@ class Plan {
   #memories = { user: [], admin: [] };
   #deleted = { user: [], admin: [] };
 
-  constructor(random, callers, writes, world) {
+  constructor(random, names, { callers, world }) {
     this.#random = random;
     this.#callers = callers;
     this.#world = { chains: [], hashes: [], signed: [], ...world };
-    const allowed = Object.entries(WEIGHTS).filter(([name]) => writes || !OPERATIONS[name]?.mutation);
-    this.#operations = allowed.flatMap(([name, weight]) => Array(weight).fill(name));
+    this.#operations = names.flatMap((name) => Array(WEIGHTS[name]).fill(name));
   }
 
   /** Every operation and every kind of its cases has its turn before one comes again. */

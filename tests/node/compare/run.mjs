@@ -9,8 +9,9 @@ import { Unreachable } from './transport.mjs';
 /**
  * Compares. `users`: by caller (`user`, `admin`), the token of GraphQL's side and that of REST's; where anything is written these
  * must be two users with the same history. `writes`: whether to. `world`: what there is to be asked about.
+ * `only`: the operations, if not all.
  */
-export async function compare({ graphql, rest, users = {}, count = 500, seed, writes = false, world = {}, log = () => {} }) {
+export async function compare({ graphql, rest, users = {}, count = 500, seed, writes = false, world = {}, only, log = () => {} }) {
   const faces = { graphql: new Graphql(graphql, log), rest: new Rest(rest, log) };
   await faces.graphql.open();
   const routes = await faces.rest.open();
@@ -22,7 +23,7 @@ export async function compare({ graphql, rest, users = {}, count = 500, seed, wr
   const { value: chains } = await faces.graphql.ask('chains', {});
   const known = { chains: chains.items.flatMap(({ id, name }) => [id, name]), ...world };
   const callers = ['anonymous', 'bad token', ...Object.keys(users)];
-  const cases = generate({ count, seed, callers, writes: mayWrite, world: known });
+  const cases = generate({ count, seed, callers, writes: mayWrite, world: known, only });
 
   const report = { graphql: faces.graphql.url.href, rest: faces.rest.url.href, seed, cases: count, repeated: 0, operations: {}, differences: [], exceptions: told() };
   report.differences.push(...coverage(faces.graphql.schema.operations(), routes));
