@@ -119,7 +119,7 @@ test('a run ends with 0, 1 or 2, repeats itself under its seed, and leaves a rep
   assert.deepEqual((await ask(`${server.url}/v1`)).code, 0);
   const different = await ask(proxy.url, '--json', json, '--seed', '3');
   assert.equal(different.code, 1);
-  assert.match(different.stdout, /at headers\.etag\n +GraphQL .*\n +REST +none\n/);
+  assert.match(different.stdout, /at headers\.etag\n +GraphQL .*\n +REST +"none"\n/);
   const report = JSON.parse(await readFile(json, 'utf8'));
   assert.equal(report.seed, 3);
   assert.equal(report.cases, 60);

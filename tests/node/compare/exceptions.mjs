@@ -23,6 +23,7 @@ export const RULES = [
   'ids and times of what a case made: compared in shape when made, and after that as <id of case N> and <time of case N>, exactly',
   'times of what a case made: to the microsecond, which is all that read models keep',
   'message of a value that GraphQL\'s type system refuses: each face names its own types; code, status and details are compared',
+  'QUERY_TOO_COMPLEX: what an operation costs is GraphQL\'s alone, so that no case comes near its limit',
   'prices, and what follows from a chain\'s newest block: a case that differs in these alone is repeated, twice at most',
 ];
 

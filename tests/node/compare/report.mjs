@@ -19,15 +19,15 @@ function row(name, ...counts) {
 }
 
 function one({ number, operation, note, caller, args, key, again, condition, request, found }) {
-  const how = [caller, key && `Idempotency-Key ${short(key)}`, again && `again: ${again}`, condition && `If-None-Match: ${condition}`].filter(Boolean).join(', ');
+  const how = [caller, key && `Idempotency-Key ${key.slice(0, 40)}`, again && `again: ${again}`, condition && `If-None-Match: ${condition}`].filter(Boolean).join(', ');
   return [
     `case ${number}: ${operation}, ${note}${how && ` (${how})`}`,
-    ...(request ? [`  GraphQL  ${operation} ${short(args)}`, `  REST     ${short(request)}`] : []),
+    ...(request ? [`  GraphQL  ${operation} ${short(args)}`, `  REST     ${request.slice(0, LONGEST)}`] : []),
     ...found.flatMap(({ path, graphql, rest }) => [`  at ${path || 'the whole answer'}`, `    GraphQL  ${short(graphql)}`, `    REST     ${short(rest)}`]),
   ];
 }
 
 function short(value) {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const text = JSON.stringify(value);
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}... (${text.length} characters)` : text;
 }
