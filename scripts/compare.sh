@@ -5,7 +5,9 @@
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-[ -n "${GRAPHQL:-}" ] && [ -n "${REST:-}" ] || die "name both: make compare GRAPHQL=https://host/graphql REST=https://host/v1"
+if [ -z "${GRAPHQL:-}" ] || [ -z "${REST:-}" ]; then
+  die "name both: make compare GRAPHQL=https://host/graphql REST=https://host/v1"
+fi
 install_for_commands node=nodejs npm=npm
 npm_ci tests/node
 arguments=(--graphql "$GRAPHQL" --rest "$REST")

@@ -46,7 +46,11 @@ test('500 cases find no difference between GraphQL and REST', LIMIT, async (t) =
   t.diagnostic(`${report.repeated} cases were repeated`);
   assert.deepEqual(report.differences, [], written(report));
   assert.equal(Object.values(report.operations).reduce((sum, { cases }) => sum + cases, 0), 500);
-  assert.ok(Object.values(report.operations).every(({ cases }) => cases >= 5), 'each operation has its share');
+  for (const [operation, { cases, refused }] of Object.entries(report.operations)) {
+    // Nothing here knows a way to swap anything.
+    const served = operation === 'defiSwapQuote' ? 0 : 2;
+    assert.ok(cases - refused >= served && refused >= 1, `${operation}: ${cases} cases, ${refused} refused`);
+  }
 });
 
 test('nor where nothing is written and both sides are asked by one user', LIMIT, async () => {
@@ -116,7 +120,7 @@ test('a run ends with 0, 1 or 2, repeats itself under its seed, and leaves a rep
   const json = join(folder, 'report.json');
   const ask = (rest, ...more) => main('--graphql', `${server.url}/graphql`, '--rest', rest, '--cases', '60', ...more);
 
-  assert.deepEqual((await ask(`${server.url}/v1`)).code, 0);
+  assert.equal((await ask(`${server.url}/v1`, '--seed', '3')).code, 0);
   const different = await ask(proxy.url, '--json', json, '--seed', '3');
   assert.equal(different.code, 1);
   assert.match(different.stdout, /at headers\.etag\n +GraphQL .*\n +REST +"none"\n/);

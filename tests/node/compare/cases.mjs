@@ -16,10 +16,10 @@ const ADDRESSES = [
   '0x0000000000000000000000000000000000000000',
   '0xd8dA6BF26964aF9D7eEd9e03E53415D37aA96045',
   '0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266',
-  '0xD8DA6BF26964AF9D7EED9E03E53415D37AA96045',
-  '11111111111111111111111111111111',
 ];
-const NO_ADDRESSES = ['0x0', 'nobody', '0xd8da6bf26964af9d7eed9e03e53415d37aa9604Z', 'a/b', '0x', 'é', '%2F', ' '];
+const SOLANA_ADDRESSES = ['11111111111111111111111111111111', 'So11111111111111111111111111111111111111112'];
+/** The first has the wrong capitals, which are a checksum. */
+const NO_ADDRESSES = ['0xD8DA6BF26964AF9D7EED9E03E53415D37AA96045', '0OIl', '0x0', 'nobody', '0xd8da6bf26964af9d7eed9e03e53415d37aa9604Z', 'a/b', '0x', 'é', '%2F', ' '];
 const NO_CHAINS = ['nochain', 'eip155:999999', 'solana:x', 'bitcoin', 'a/b', 'é', '%', 'ethereum?x=1', 'x'.repeat(100), ' '];
 /** What `Authorization` may hold that no token is. */
 const BAD_TOKENS = [
@@ -232,8 +232,10 @@ const KINDS = {
     'an argument too many': () => ({ args: { bogus: 1 }, typed: true }),
   },
   balance: {
-    plain: ({ random, world }) => ({ args: { chain: chainOf(random, world), address: random.pick(ADDRESSES) } }),
-    'of a token': ({ random, world }) => ({ args: { chain: chainOf(random, world), address: random.pick(ADDRESSES), token: random.pick(ADDRESSES) } }),
+    plain: ({ random, world }) => ({ args: ownerOn(random, chainOf(random, world)) }),
+    'of another': ({ random, world }) => ({ args: ownerOn(random, chainOf(random, world)) }),
+    'of one on a chain of another kind': ({ random, world }) => ({ args: { chain: chainOf(random, world), address: random.pick([...ADDRESSES, ...SOLANA_ADDRESSES]) } }),
+    'of a token': ({ random, world }) => ({ args: { ...ownerOn(random, chainOf(random, world)), token: random.pick(ADDRESSES) } }),
     'no address': ({ random, world }) => ({ args: { chain: chainOf(random, world), address: random.pick(NO_ADDRESSES) } }),
     'no token': ({ random, world }) => ({ args: { chain: chainOf(random, world), address: random.pick(ADDRESSES), token: random.pick([...NO_ADDRESSES, '']) } }),
     'no chain': ({ random }) => ({ args: { chain: random.pick(NO_CHAINS), address: random.pick(ADDRESSES) } }),
@@ -241,6 +243,7 @@ const KINDS = {
   },
   transaction: {
     'one that is there': ({ random, world }) => ({ args: { chain: chainOf(random, world), hash: world.hashes.length ? random.pick(world.hashes) : `0x${random.hex(64)}` } }),
+    'another that is there': ({ random, world }) => ({ args: { chain: chainOf(random, world), hash: world.hashes.length ? random.pick(world.hashes) : `0x${random.hex(64)}` } }),
     'nobody knows it': ({ random, world }) => ({ args: { chain: chainOf(random, world), hash: `0x${random.hex(64)}` } }),
     'no hash': ({ random, world }) => ({ args: { chain: chainOf(random, world), hash: random.pick(['0x0', 'x', `0x${random.hex(63)}`, 'a/b', 'é', '%']) } }),
     'no chain': ({ random }) => ({ args: { chain: random.pick(NO_CHAINS), hash: `0x${random.hex(64)}` } }),
@@ -261,6 +264,7 @@ const KINDS = {
   },
   sendTransaction: {
     'a good one': ({ random, world }) => ({ args: { chain: chainOf(random, world), signed: world.signed.length ? random.pick(world.signed) : `0x${random.hex(200)}` } }),
+    'another good one': ({ random, world }) => ({ args: { chain: chainOf(random, world), signed: world.signed.length ? random.pick(world.signed) : `0x${random.hex(200)}` } }),
     'garbage in hexadecimal': ({ random, world }) => ({ args: { chain: chainOf(random, world), signed: `0x${random.hex(2 * random.whole(0, 120))}` } }),
     'garbage in base64': ({ random, world }) => ({ args: { chain: chainOf(random, world), signed: random.pick(['AAAA', 'no base64!', '', '  ']) } }),
     'no chain': ({ random }) => ({ args: { chain: random.pick(NO_CHAINS), signed: '0x00' } }),
@@ -294,6 +298,10 @@ function isContent(text) {
 
 function chainOf(random, { chains }) {
   return random.pick(chains.length > 0 ? chains : ['ethereum', 'eip155:1', 'base', 'solana', 'Ethereum']);
+}
+
+function ownerOn(random, chain) {
+  return { chain, address: random.pick(/solana/i.test(chain) ? SOLANA_ADDRESSES : ADDRESSES) };
 }
 
 function swap(random, chain) {

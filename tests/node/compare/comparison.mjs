@@ -49,7 +49,8 @@ export class Comparison {
     }
   }
 
-  /** `{ found, repeated, asked }`: the differences of a case, how often it was repeated, and what was asked. */
+  /** `{ found, repeated, asked, refused }`: the differences of a case, how often it was repeated, what was asked of REST, and
+   * whether the answer was an error. */
   async run(asked) {
     for (let repeated = 0; ; repeated += 1) {
       const outcome = await this.#once(asked, repeated);
@@ -67,7 +68,7 @@ export class Comparison {
     if (asked.condition && !rest.error) found.push(...(await this.#conditionally(asked, scene, rest)));
     if (asked.head && rest.asked.startsWith('GET')) found.push(...(await this.#head(asked, scene, rest)));
     if (asked.again) found.push(...(await this.#again(asked, scene, graphql, rest)));
-    return { found, asked: rest.asked };
+    return { found, asked: rest.asked, refused: rest.error !== undefined };
   }
 
   /** Who asks on either side, and with which arguments: what a case made has another id on each. */
@@ -188,7 +189,7 @@ export class Comparison {
     const found = this.#compare(asked, scene, expected, answer);
     if (asked.condition && !answer.error) found.push(...(await this.#conditionally(asked, scene, answer)));
     if (asked.head) found.push(...(await this.#head(asked, scene, answer)));
-    return { found, asked: answer.asked };
+    return { found, asked: answer.asked, refused: answer.error !== undefined };
   }
 
   async #fromList({ args, who }) {

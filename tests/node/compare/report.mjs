@@ -5,8 +5,8 @@ const LONGEST = 300;
 
 export function written({ graphql, rest, seed, cases, repeated, operations, differences, exceptions }) {
   const lines = [`Compared ${cases} cases (seed ${seed})`, `  GraphQL  ${graphql}`, `  REST     ${rest}`, ''];
-  lines.push(row('operation', 'cases', 'different', 'repeated'));
-  for (const [name, tally] of Object.entries(operations).sort()) lines.push(row(name, tally.cases, tally.different, tally.repeated));
+  lines.push(row('operation', 'cases', 'refused', 'different', 'repeated'));
+  for (const [name, tally] of Object.entries(operations).sort()) lines.push(row(name, tally.cases, tally.refused, tally.different, tally.repeated));
   lines.push('', 'Not compared as they are:', ...exceptions.map((exception) => `  ${exception}`), '');
   for (const difference of differences.slice(0, MOST_SHOWN)) lines.push(...one(difference), '');
   if (differences.length > MOST_SHOWN) lines.push(`and ${differences.length - MOST_SHOWN} more cases that differ`, '');

@@ -28,9 +28,10 @@ export async function compare({ graphql, rest, users = {}, count = 500, seed, wr
   const report = { graphql: faces.graphql.url.href, rest: faces.rest.url.href, seed, cases: count, repeated: 0, operations: {}, differences: [], exceptions: told() };
   report.differences.push(...coverage(faces.graphql.schema.operations(), routes));
   for (const asked of cases) {
-    const { found, repeated, asked: request } = await comparison.run(asked);
-    const tally = (report.operations[asked.operation] ??= { cases: 0, different: 0, repeated: 0 });
+    const { found, repeated, refused, asked: request } = await comparison.run(asked);
+    const tally = (report.operations[asked.operation] ??= { cases: 0, refused: 0, different: 0, repeated: 0 });
     tally.cases += 1;
+    tally.refused += refused ? 1 : 0;
     tally.different += found.length > 0 ? 1 : 0;
     tally.repeated += repeated;
     report.repeated += repeated;
