@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 
 import { freePort, until } from './server.mjs';
 
-export const CHAIN = 'eip155:31337';
+/** It says that it is Ethereum, so that who quotes swaps there will quote them here. */
+export const CHAIN = 'eip155:1';
 const BINARY = fileURLToPath(new URL(`../chains/node_modules/@foundry-rs/anvil-linux-${process.arch === 'x64' ? 'amd64' : process.arch}/bin/anvil`, import.meta.url));
 
 /** Starts one. `rpc(method, ...params)` asks it; `stop()` ends it. */
@@ -16,7 +17,7 @@ export async function startAnvil() {
   });
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const child = spawn(BINARY, ['--port', String(port), '--silent'], { stdio: 'ignore' });
+  const child = spawn(BINARY, ['--port', String(port), '--chain-id', '1', '--silent'], { stdio: 'ignore' });
   const ended = new Promise((resolve) => child.once('exit', resolve).once('error', resolve));
   const stop = async () => {
     child.kill('SIGKILL');

@@ -9,6 +9,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { CHAIN, startAnvil } from './anvil.mjs';
+import { startLiFi } from './lifi.mjs';
 import { startServer } from './server.mjs';
 
 const LIMIT = { timeout: 120_000 };
@@ -16,7 +17,10 @@ const HERE = fileURLToPath(new URL('./schemathesis', import.meta.url));
 
 const anvil = await startAnvil();
 after(anvil.stop);
-const server = await startServer({ EVM_RPC_URLS: `${CHAIN}=${anvil.url}`, PRICE_POLL_SECONDS: '60' });
+const lifi = await startLiFi();
+after(lifi.stop);
+const settings = { EVM_RPC_URLS: `${CHAIN}=${anvil.url}`, QUOTE_SOURCES: 'lifi', LIFI_URL: lifi.url, PRICE_POLL_SECONDS: '60' };
+const server = await startServer(settings);
 after(server.stop);
 
 test('REST keeps to its OpenAPI document with a token', LIMIT, async (t) => {
@@ -34,9 +38,9 @@ async function findsNothing(t, more) {
   if (!program) throw new Error('SCHEMATHESIS is not set: run `scripts/test-rest.sh`, or set it to the path of schemathesis');
   const folder = await mkdtemp(join(tmpdir(), 'mcp-schemathesis-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const settings = join(folder, 'schemathesis.toml');
-  await writeFile(settings, `${await readFile(join(HERE, 'schemathesis.toml'), 'utf8')}\n${more}`);
-  const args = ['--config-file', settings, 'run', `${server.url}/v1/openapi.json`, '--no-color'];
+  const config = join(folder, 'schemathesis.toml');
+  await writeFile(config, `${await readFile(join(HERE, 'schemathesis.toml'), 'utf8')}\n${more}`);
+  const args = ['--config-file', config, 'run', `${server.url}/v1/openapi.json`, '--no-color'];
   const env = { ...process.env, PYTHONPATH: HERE, PYTHONDONTWRITEBYTECODE: '1' };
   const { code, output } = await run(program, args, { cwd: folder, env });
   assert.equal(code, 0, output);
