@@ -1,7 +1,7 @@
 # Verbs only: what they do is in scripts/.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-large lint build invoke deploy services-up services-down
+.PHONY: help run test compare bench bench-large lint build invoke deploy services-up services-down
 
 help: ## list the verbs
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 24
@@ -11,6 +11,9 @@ run: ## build what is needed and start the server on this machine (FULL=1: with 
 
 test: ## every test, against a real Postgres, Redis and Kafka, an S3 API and DynamoDB Local that are started for it
 	@exec scripts/test.sh
+
+compare: ## whether GraphQL and REST of a deployment say the same: GRAPHQL=URL REST=URL (TOKEN=... as that user)
+	@exec env GRAPHQL="$(GRAPHQL)" REST="$(REST)" scripts/compare.sh
 
 bench: ## the benchmarks; fails when a budget is missed
 	@exec scripts/bench.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Every test there is: units, the model checker, integration against the compiled functions and real services, chaos, and the
-# public conformance suite for GraphQL over HTTP with real Node clients. Installs what is missing and says so first; stops
-# what it started, whatever happens.
+# Every test there is: units, the model checker, integration against the compiled functions and real services, chaos, the public
+# conformance suite for GraphQL over HTTP with real Node clients, GraphQL compared with REST, and REST against its OpenAPI
+# document. Installs what is missing and says so first; stops what it started, whatever happens.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 . scripts/with-services.sh
@@ -28,7 +28,8 @@ main() {
   step "model checking" rust_tests --test loom -- "${times[@]}"
   step "integration tests" rust_tests --test integration -- "${times[@]}"
   step "chaos tests, one at a time" rust_tests --test chaos -- "${times[@]}" --test-threads=1
-  step "Node: conformance and clients" node_tests
+  step "Node: conformance, clients and the comparison" node_tests
+  step "REST: schemathesis" rest_tests
   summary
 }
 
@@ -47,6 +48,10 @@ report_test_times() {
 
 node_tests() {
   MCP_LOCAL_BIN=${MCP_LOCAL_BIN:-$(realpath "$(target_dir)")/debug/mcp-local} npm --prefix tests/node test | tee -a "$log"
+}
+
+rest_tests() {
+  scripts/test-rest.sh | tee -a "$log"
 }
 
 summary() {

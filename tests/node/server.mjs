@@ -41,7 +41,8 @@ export async function startServer(more = {}) {
     await rm(folder, { recursive: true, force: true });
   };
   try {
-    await untilReady(`http://${address}/healthz`, ended);
+    const url = `http://${address}/healthz`;
+    await until(`mcp-local answers ${url}`, () => fetch(url).then((response) => response.ok, () => false), ended);
   } catch (error) {
     child.kill('SIGKILL');
     await stop();
@@ -50,15 +51,16 @@ export async function startServer(more = {}) {
   return { url: `http://${address}`, websocketUrl: `ws://${address}`, token: (...claims) => token(secret, ...claims), stop };
 }
 
-async function untilReady(url, ended) {
+/** Waits until `check` gives something, and gives that. `ended` is settled when there is no use in waiting. */
+export async function until(what, check, ended = new Promise(() => {}), patience = START_MS) {
   let over;
   ended.then((how) => (over = how));
-  for (const deadline = Date.now() + START_MS; Date.now() < deadline; await sleep(50)) {
-    if (over !== undefined) throw new Error(`mcp-local ended instead of serving (${over})`);
-    const response = await fetch(url).catch(() => undefined);
-    if (response?.ok) return;
+  for (const deadline = Date.now() + patience; Date.now() < deadline; await sleep(50)) {
+    if (over !== undefined) throw new Error(`${what}: it ended instead (${over})`);
+    const given = await check();
+    if (given) return given;
   }
-  throw new Error(`mcp-local does not answer ${url}`);
+  throw new Error(`${what}: not after ${patience / 1000} s`);
 }
 
 /** A token as an issuer makes it, by nothing but the standard: HS256. */
@@ -70,7 +72,7 @@ export function token(secret, sub, role = 'USER', seconds = 3600) {
 }
 
 /** Below the range that Linux takes ports of outgoing connections from, so that nobody takes it before the server does. */
-async function freePort() {
+export async function freePort() {
   for (;;) {
     const port = 10_000 + Math.floor(Math.random() * 15_000);
     const free = await new Promise((resolve) => {
