@@ -18,7 +18,9 @@ fn sources() -> Vec<(String, String)> {
                 if name != "tests" {
                     folders.push(path);
                 }
-            } else if path.extension().is_some_and(|kind| kind == "rs") && !["tests.rs", "page.rs"].contains(&name.as_str()) {
+            } else if path.extension().is_some_and(|kind| kind == "rs")
+                && !["tests.rs", "page.rs"].contains(&name.as_str())
+            {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
                 sources.push((path.display().to_string(), code));
@@ -77,8 +79,15 @@ fn split(text: &str) -> Vec<&str> {
     panic!("a macro that does not end: {}", &text[..80]);
 }
 
-const MACROS: [&str; 7] =
-    ["tracing::trace!(", "tracing::debug!(", "tracing::info!(", "tracing::warn!(", "tracing::error!(", "_span!(", "event!("];
+const MACROS: [&str; 7] = [
+    "tracing::trace!(",
+    "tracing::debug!(",
+    "tracing::info!(",
+    "tracing::warn!(",
+    "tracing::error!(",
+    "_span!(",
+    "event!(",
+];
 
 /// The fields that lines and spans have.
 fn logged(code: &str) -> Names {
@@ -104,9 +113,8 @@ fn in_sources(find: fn(&str) -> Names) -> Names {
 }
 
 fn differences(found: &Names, listed: &Names) -> String {
-    let lines = |what, one: &Names, other| {
-        one.difference(other).map(|name| format!("{name}: {what}\n")).collect::<String>()
-    };
+    let lines =
+        |what, one: &Names, other| one.difference(other).map(|name| format!("{name}: {what}\n")).collect::<String>();
     lines("not on the page", found, listed) + &lines("on the page, but nowhere in the code", listed, found)
 }
 
