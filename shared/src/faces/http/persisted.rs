@@ -35,11 +35,12 @@ pub(super) async fn document(cache: &Cache, parameters: &mut Parameters) -> Resu
     let hash = hash_of(persisted)
         .ok_or_else(|| ApiError::bad_input("extensions.persistedQuery needs version 1 and a sha256Hash"))?;
     match text {
-        Some(text) if format!("{:x}", Sha256::digest(&text)) == hash => Ok(Document { text, hash: Some(hash) }),
+        Some(text) if is_hash_of(&hash, &text) => Ok(Document { text, hash: Some(hash) }),
         Some(_) => Err(ApiError::bad_input("sha256Hash is not the hash of query")),
         None => match cache.get_cold_values::<String>(&[key(&hash)]).await.pop().flatten() {
-            Some(cached) => Ok(Document::whole(cached.value.as_ref().clone())),
-            None => Err(ApiError::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")),
+            // Looked at again: others may write to what is shared.
+            Some(cached) if is_hash_of(&hash, &cached.value) => Ok(Document::whole(cached.value.as_ref().clone())),
+            _ => Err(ApiError::new(Code::PersistedQueryNotFound, "PersistedQueryNotFound")),
         },
     }
 }
@@ -61,6 +62,10 @@ impl Document {
 
 fn key(hash: &str) -> String {
     format!("apq:1:{hash}")
+}
+
+fn is_hash_of(hash: &str, document: &str) -> bool {
+    format!("{:x}", Sha256::digest(document)) == hash
 }
 
 fn hash_of(persisted: &Value) -> Option<String> {
