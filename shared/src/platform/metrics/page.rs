@@ -18,7 +18,9 @@ fn sources() -> Vec<(String, String)> {
                 if name != "tests" {
                     folders.push(path);
                 }
-            } else if path.extension().is_some_and(|kind| kind == "rs") && !["tests.rs", "page.rs"].contains(&name.as_str()) {
+            } else if path.extension().is_some_and(|kind| kind == "rs")
+                && !["tests.rs", "page.rs"].contains(&name.as_str())
+            {
                 let text = std::fs::read_to_string(&path).unwrap();
                 let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap().to_owned();
                 sources.push((path.display().to_string(), code));
@@ -77,26 +79,37 @@ fn split(text: &str) -> Vec<&str> {
     panic!("a macro that does not end: {}", &text[..80]);
 }
 
-const MACROS: [&str; 7] =
-    ["tracing::trace!(", "tracing::debug!(", "tracing::info!(", "tracing::warn!(", "tracing::error!(", "_span!(", "event!("];
+const MACROS: [&str; 7] = [
+    "tracing::trace!(",
+    "tracing::debug!(",
+    "tracing::info!(",
+    "tracing::warn!(",
+    "tracing::error!(",
+    "_span!(",
+    "event!(",
+];
+
+/// The code without lines that are comments, which may have commas.
+fn uncommented(code: &str) -> String {
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .fold(String::new(), |text, line| text + line + "\n")
+}
 
 /// The fields that lines and spans have.
 fn logged(code: &str) -> Names {
     let field = |argument: &str| {
-        // A comment before it.
-        let argument = argument.lines().filter(|line| !line.trim().starts_with("//")).collect::<Vec<_>>().join(" ");
-        let argument = argument.trim().trim_start_matches(['%', '?']);
-        let name = argument.split('=').next().unwrap().trim();
+        let name = argument.trim().trim_start_matches(['%', '?']).split('=').next().unwrap().trim();
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         is_name.then(|| name.to_owned())
     };
-    arguments(code, &MACROS).flatten().filter_map(field).collect()
+    arguments(&uncommented(code), &MACROS).flatten().filter_map(field).collect()
 }
 
 /// The names of spans.
 fn spans(code: &str) -> Names {
     let name = |parts: Vec<&str>| Some(parts.first()?.trim().strip_prefix('"')?.strip_suffix('"')?.to_owned());
-    arguments(code, &["info_span!("]).filter_map(name).collect()
+    arguments(&uncommented(code), &["info_span!("]).filter_map(name).collect()
 }
 
 fn in_sources(find: fn(&str) -> Names) -> Names {
@@ -104,9 +117,8 @@ fn in_sources(find: fn(&str) -> Names) -> Names {
 }
 
 fn differences(found: &Names, listed: &Names) -> String {
-    let lines = |what, one: &Names, other| {
-        one.difference(other).map(|name| format!("{name}: {what}\n")).collect::<String>()
-    };
+    let lines =
+        |what, one: &Names, other| one.difference(other).map(|name| format!("{name}: {what}\n")).collect::<String>();
     lines("not on the page", found, listed) + &lines("on the page, but nowhere in the code", listed, found)
 }
 

@@ -374,8 +374,5 @@ impl SpanProcessor for Gatherer {
     }
 }
 
-#[cfg(test)]
-mod tests;
-
 #[cfg(all(test, feature = "graphql"))]
 mod tests;
