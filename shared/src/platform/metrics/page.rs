@@ -89,23 +89,27 @@ const MACROS: [&str; 7] = [
     "event!(",
 ];
 
+/// The code without lines that are comments, which may have commas.
+fn uncommented(code: &str) -> String {
+    code.lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .fold(String::new(), |text, line| text + line + "\n")
+}
+
 /// The fields that lines and spans have.
 fn logged(code: &str) -> Names {
     let field = |argument: &str| {
-        // A comment before it.
-        let argument = argument.lines().filter(|line| !line.trim().starts_with("//")).collect::<Vec<_>>().join(" ");
-        let argument = argument.trim().trim_start_matches(['%', '?']);
-        let name = argument.split('=').next().unwrap().trim();
+        let name = argument.trim().trim_start_matches(['%', '?']).split('=').next().unwrap().trim();
         let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         is_name.then(|| name.to_owned())
     };
-    arguments(code, &MACROS).flatten().filter_map(field).collect()
+    arguments(&uncommented(code), &MACROS).flatten().filter_map(field).collect()
 }
 
 /// The names of spans.
 fn spans(code: &str) -> Names {
     let name = |parts: Vec<&str>| Some(parts.first()?.trim().strip_prefix('"')?.strip_suffix('"')?.to_owned());
-    arguments(code, &["info_span!("]).filter_map(name).collect()
+    arguments(&uncommented(code), &["info_span!("]).filter_map(name).collect()
 }
 
 fn in_sources(find: fn(&str) -> Names) -> Names {
