@@ -9,11 +9,17 @@ use support::folder::Folder;
 
 use super::server::{GRAPHQL, Server, token};
 
+/// A server whose market is whole: what lacks something is not kept.
+async fn start(more: &[(&str, &str)]) -> Server {
+    Server::start_with(&[&[("PRICE_COINS", "coin-1,coin-2")], more].concat()).await
+}
+
+const UNLIMITED: (&str, &str) = ("RATE_LIMITS", "off");
 const CONTEXT: &str = "{ mcp { version timestamp tools { name } personas { name instructions } } }";
 
 #[tokio::test]
 async fn a_public_answer_is_given_again_with_its_age() {
-    let server = Server::start().await;
+    let server = start(&[UNLIMITED]).await;
     let first = server.anonymous(CONTEXT).await;
     assert_eq!((first.header("age"), first.header("cache-control")), (None, Some("public, max-age=300")));
     let again = server.anonymous(CONTEXT).await;
@@ -31,7 +37,7 @@ async fn a_public_answer_is_given_again_with_its_age() {
 
 #[tokio::test]
 async fn what_tells_of_the_caller_is_never_given_to_anybody_else() {
-    let server = Server::start().await;
+    let server = start(&[UNLIMITED]).await;
     server.user("ada", "mutation { updateEmotion(feedback: 30) { points } }").await.data();
     for query in ["{ mcp { version emotion { points } } }", "{ mcp { personas { prompt } } }", "{ emotion { points } }"]
     {
@@ -47,7 +53,7 @@ async fn what_tells_of_the_caller_is_never_given_to_anybody_else() {
 
 #[tokio::test]
 async fn no_answer_with_an_error_or_a_stale_price_is_kept() {
-    let server = Server::start_with(&[("RATE_LIMITS", "off"), ("PRICE_COINS", "coin-1,coin-2")]).await;
+    let server = start(&[UNLIMITED]).await;
     server.coingecko.fail(Some(500));
     for query in ["{ mcp(tool: \"none\") { version } }", "{ mcp { market { usd } } }", PRICES] {
         for _ in 0..2 {
@@ -60,7 +66,7 @@ const PRICES: &str = r#"{ cryptoPrices(coins: ["bitcoin"]) { usd } }"#;
 
 #[tokio::test]
 async fn what_was_kept_counts_against_the_limits_all_the_same() {
-    let server = Server::start_with(&[]).await;
+    let server = start(&[]).await;
     for _ in 0..100 {
         assert_eq!(server.anonymous(CONTEXT).await.status, StatusCode::OK);
     }
@@ -69,7 +75,7 @@ async fn what_was_kept_counts_against_the_limits_all_the_same() {
 
 #[tokio::test]
 async fn answers_are_kept_for_batches_and_gets_too_and_need_not_be() {
-    let server = Server::start().await;
+    let server = start(&[UNLIMITED]).await;
     let first = server.anonymous(CONTEXT).await;
     let batch = json!([{ "query": CONTEXT }, { "query": "{ __typename }" }, { "query": "{" }]).to_string();
     let answers = server.post(batch, &[]).await.json();
@@ -79,7 +85,7 @@ async fn answers_are_kept_for_batches_and_gets_too_and_need_not_be() {
     let get = server.send(get.body(Body::empty()).unwrap()).await;
     assert_eq!(server.anonymous("{ mcp { timestamp } }").await.text, get.text);
 
-    let without = Server::start_with(&[("RATE_LIMITS", "off"), ("GRAPHQL_RESPONSE_CACHE", "off")]).await;
+    let without = start(&[UNLIMITED, ("GRAPHQL_RESPONSE_CACHE", "off")]).await;
     for _ in 0..2 {
         assert_eq!(without.anonymous(CONTEXT).await.header("age"), None);
     }
@@ -87,7 +93,7 @@ async fn answers_are_kept_for_batches_and_gets_too_and_need_not_be() {
 
 #[tokio::test]
 async fn every_answer_says_what_it_cost_and_what_it_may() {
-    let server = Server::start_with(&[("RATE_LIMITS", "off"), ("GRAPHQL_MAX_COST", "6")]).await;
+    let server = start(&[UNLIMITED, ("GRAPHQL_MAX_COST", "6")]).await;
     let answer = server.anonymous("{ cryptoPrices(coins: [\"bitcoin\", \"ethereum\"]) { usd coin } }").await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     assert_eq!((answer.header("graphql-cost"), answer.header("graphql-cost-limit")), (Some("5"), Some("6")));
@@ -99,7 +105,7 @@ async fn every_answer_says_what_it_cost_and_what_it_may() {
 
 #[tokio::test]
 async fn who_asks_for_which_field_is_told_to_prometheus() {
-    let server = Server::start().await;
+    let server = start(&[UNLIMITED]).await;
     for _ in 0..2 {
         server.anonymous("{ mcp { version } }").await.data();
     }
@@ -128,7 +134,7 @@ async fn with_list(folder: &Folder) -> Server {
     });
     let path = folder.path().join("manifest.json");
     std::fs::write(&path, manifest.to_string()).unwrap();
-    Server::start_with(&[("RATE_LIMITS", "off"), ("GRAPHQL_SAFELIST", path.to_str().unwrap())]).await
+    start(&[UNLIMITED, ("GRAPHQL_SAFELIST", path.to_str().unwrap())]).await
 }
 
 #[tokio::test]

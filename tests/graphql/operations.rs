@@ -63,8 +63,9 @@ async fn the_state_of_circuits_is_for_an_admin_alone() {
 #[tokio::test]
 async fn metrics_tell_of_the_cache_and_the_circuits() {
     let server = Server::start().await;
-    for _ in 0..3 {
-        server.anonymous("{ cryptoPrices(coins: [\"bitcoin\"]) { usd } }").await;
+    for n in 0..3 {
+        // Each another question: an answer that is kept asks for no price.
+        server.anonymous(&format!("{{ a{n}: cryptoPrices(coins: [\"bitcoin\"]) {{ usd }} }}")).await;
     }
     assert_eq!(get(&server, "/metrics", None).await.status, StatusCode::UNAUTHORIZED, "but for this machine itself");
     let text = get(&server, "/metrics", Some(&token("root", "ADMIN"))).await.text;

@@ -1,5 +1,7 @@
 //! The read models, read by their keys from the live generation.
 
+use std::collections::BTreeSet;
+
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
@@ -86,7 +88,7 @@ impl ReadModels for SqliteStore {
             WHERE generation = (SELECT live FROM projection_state) AND owner = ?1 AND id = ?2 AND NOT deleted";
         Box::pin(async move {
             let mut memories = vec![];
-            for id in ids {
+            for id in ids.iter().collect::<BTreeSet<_>>() {
                 let row = sqlx::query(MEMORY).bind(owner).bind(id).fetch_optional(&self.readers).await;
                 memories.extend(row.map_err(failure)?.as_ref().map(memory).transpose()?);
             }
