@@ -12,7 +12,7 @@ import { CHAIN, startAnvil } from './anvil.mjs';
 import { startLiFi } from './lifi.mjs';
 import { startServer } from './server.mjs';
 
-const LIMIT = { timeout: 120_000 };
+const LIMIT = { timeout: 300_000 };
 const HERE = fileURLToPath(new URL('./schemathesis', import.meta.url));
 
 const anvil = await startAnvil();

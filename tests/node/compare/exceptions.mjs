@@ -1,7 +1,7 @@
 // What differs between two calls although both are right. Nothing else is passed over. Each is still looked at: a time has to be a
 // time, an id an id.
 
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.(\d+))?(\+00:00|Z)$/;
+const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)$/;
 const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Where, what is compared instead of the values, and why. */
@@ -21,7 +21,6 @@ function isNew(state) {
 export const RULES = [
   'userId: each side has its own user; both are compared as <the caller>',
   'ids and times of what a case made: compared in shape when made, and after that as <id of case N> and <time of case N>, exactly',
-  'times of what a case made: to the microsecond, which is all that read models keep',
   'message of a value that GraphQL\'s type system refuses: each face names its own types; code, status and details are compared',
   'QUERY_TOO_COMPLEX: what an operation costs is GraphQL\'s alone, so that no case comes near its limit',
   'prices, and what follows from a chain\'s newest block: a case that differs in these alone is repeated, twice at most',
@@ -45,9 +44,8 @@ export class Names {
   /** What a case made. Told again, as under the same `Idempotency-Key`, it keeps its first name. */
   learn(label, made) {
     const known = [['id', made?.id, ID], ['time', made?.createdAt ?? made?.updatedAt, TIME]];
-    for (const [what, given, shape] of known) {
-      if (!shape.test(given)) continue;
-      const value = inMicroseconds(given);
+    for (const [what, value, shape] of known) {
+      if (!shape.test(value)) continue;
       if (!this.#names.has(value)) this.#names.set(value, `<${what} of ${label}>`);
       if (!this.#values.has(`${what} of ${label}`)) this.#values.set(`${what} of ${label}`, value);
     }
@@ -67,14 +65,8 @@ export class Names {
   }
 
   #inText(text) {
-    return this.#names.get(inMicroseconds(text)) ?? text.replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, (id) => this.#names.get(id) ?? id);
+    return this.#names.get(text) ?? text.replace(/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, (id) => this.#names.get(id) ?? id);
   }
-}
-
-/** A time to the microsecond, however many digits it is written with; any other text as it is. */
-function inMicroseconds(text) {
-  const [time, , digits = ''] = TIME.exec(text) ?? [];
-  return time === undefined ? text : `${time.slice(0, 'YYYY-MM-DDThh:mm:ss'.length)}.${digits.padEnd(6, '0').slice(0, 6)}`;
 }
 
 /** `answer` with everything in it that differs rightly put into its shape. */
