@@ -331,8 +331,8 @@ test('a page of another site is refused, one of this machine or a configured one
 
 test('what is no message of the protocol is refused as such', LIMIT, async () => {
   const refused = [
-    ['{"jsonrpc": "2.0", "id": 1, "method": ', [400]],
-    ['', [400]],
+    ['{"jsonrpc": "2.0", "id": 1, "method": ', [400, 415]],
+    ['', [400, 415]],
     ['"text"', [400, 415, 422]],
     ['[]', [400, 415, 422]],
     ['{"id": 1, "method": "tools/list"}', [400, 415, 422]],
