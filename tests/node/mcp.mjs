@@ -139,7 +139,7 @@ test('arguments of another shape are refused, not guessed', LIMIT, async () => {
   const client = await connect('mistaken');
   for (const given of [{ coins: 'bitcoin' }, { coins: [1] }, {}, { coins: ['bitcoin'], more: true }]) {
     const outcome = await client.callTool({ name: 'crypto_prices', arguments: given }).catch((error) => error);
-    const code = outcome.structuredContent?.code ?? outcome.code;
+    const code = outcome.isError ? JSON.parse(outcome.content[0].text).code : outcome.code;
     assert.ok(code === 'BAD_USER_INPUT' || code === -32602, `${JSON.stringify(given)}: ${JSON.stringify(outcome)}`);
   }
 });
@@ -164,6 +164,35 @@ test('what needs a token is 401 without one, and says where to get it', LIMIT, a
     const challenge = response.headers.get('www-authenticate');
     const metadata = /^Bearer .*resource_metadata="([^"]+)"/.exec(challenge)?.[1];
     assert.equal(metadata, `${server.url}/.well-known/oauth-protected-resource/mcp`, challenge);
+  }
+});
+
+test('a message that can be read in two ways gets nobody past the guard', LIMIT, async () => {
+  const quote = '{"chain": "ethereum", "fromToken": "ETH", "toToken": "USDC", "amount": "1", "coins": ["bitcoin"]}';
+  const open = '{"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "defi_swap_quote", "arguments": ';
+  const deep = '['.repeat(300) + ']'.repeat(300);
+  for (const body of [
+    // Two of a name: which one counts?
+    `${open}${quote}, "name": "crypto_prices"}}`,
+    `${open.replace('{"name"', '{"name": "crypto_prices", "name"')}${quote}}}`,
+    `${open}${quote}}, "method": "tools/list"}`,
+    `${open}${quote}}, "params": {"name": "crypto_prices", "arguments": ${quote}}}`,
+    // What one reader skips, and another cannot read.
+    `${open}${quote}}, "more": ${deep}}`,
+    `${open}${quote}, "more": ${deep}}}`,
+    `${open}${quote}}, "more": 1e999}`,
+    `${open}${quote}, "_meta": {"more": 1e999}}}`,
+    `${open}${quote}}, "more": "\\ud800"}`,
+    `\ufeff${open}${quote}}}`,
+    `[${open}${quote}}}]`,
+  ]) {
+    const response = await post(body);
+    const text = await response.text();
+    const result = response.ok ? JSON.parse(text).result : undefined;
+    // Refused, or answered as the tool that anybody may call, or as the list of tools.
+    const fine = !result || result.structuredContent?.items?.[0].coin === 'bitcoin' || result.tools;
+    assert.ok(fine, `${body.slice(0, 200)}: ${response.status} ${text.slice(0, 300)}`);
+    assert.ok(!result?.isError, `it ran: ${body.slice(0, 200)}: ${text.slice(0, 300)}`);
   }
 });
 
@@ -302,8 +331,8 @@ test('a page of another site is refused, one of this machine or a configured one
 
 test('what is no message of the protocol is refused as such', LIMIT, async () => {
   const refused = [
-    ['{"jsonrpc": "2.0", "id": 1, "method": ', [400]],
-    ['', [400]],
+    ['{"jsonrpc": "2.0", "id": 1, "method": ', [400, 415]],
+    ['', [400, 415]],
     ['"text"', [400, 415, 422]],
     ['[]', [400, 415, 422]],
     ['{"id": 1, "method": "tools/list"}', [400, 415, 422]],
@@ -377,13 +406,13 @@ async function call(client, name, given) {
   return structuredContent;
 }
 
-/** What a tool that fails says of that; the same as text. */
+/** What a tool that fails says of that, as text: what is structured must be as its schema says. */
 async function failed(client, name, given) {
-  const { isError, content, structuredContent } = await client.callTool({ name, arguments: given });
+  const { isError, content } = await client.callTool({ name, arguments: given });
   assert.equal(isError, true, `${name} ${JSON.stringify(given)}: ${JSON.stringify(content)}`);
-  assert.ok(structuredContent.message, JSON.stringify(structuredContent));
-  assert.deepEqual(JSON.parse(content[0].text), structuredContent);
-  return structuredContent;
+  const told = JSON.parse(content[0].text);
+  assert.ok(told.message, content[0].text);
+  return told;
 }
 
 function message(method, params = {}) {
