@@ -90,9 +90,15 @@ locals {
   }
 
   http_variables = merge(
+    var.domain != null ? { PUBLIC_URL = "https://${var.domain.name}" } : {},
     var.cors_origins != null ? { CORS_ORIGINS = join(" ", var.cors_origins) } : {},
     var.rest_deprecation != null ? { REST_DEPRECATION = var.rest_deprecation } : {},
     var.rest_sunset != null ? { REST_SUNSET = var.rest_sunset } : {},
+  )
+
+  tool_server_variables = merge(
+    length(var.mcp_upstreams) > 0 ? { MCP_UPSTREAMS = join(" ", var.mcp_upstreams) } : {},
+    contains(var.external_secrets, "MCP_UPSTREAM_TOKENS") ? { MCP_UPSTREAM_TOKENS = local.secrets.MCP_UPSTREAM_TOKENS } : {},
   )
 
   push_variables = {
@@ -156,6 +162,7 @@ locals {
         local.common_variables, local.store_variables, local.relay_variables, local.redis_variables,
         local.cold_cache_variables, local.price_variables, local.chain_variables, local.quote_variables,
         local.token_variables, local.limit_variables, local.flag_variables, local.http_variables,
+        local.tool_server_variables,
       )
       kafka    = []
       triggers = [{ kind = "http-api" }]
@@ -213,6 +220,7 @@ locals {
         local.database == "postgres" ? local.redis_variables : {},
         local.cold_cache_variables, local.price_variables, local.chain_variables, local.quote_variables,
         local.token_variables, local.limit_variables, local.flag_variables, local.push_variables,
+        local.tool_server_variables,
       )
       kafka = []
       triggers = [

@@ -268,9 +268,9 @@ variable "external_secrets" {
 
   validation {
     condition = alltrue([for name in var.external_secrets : contains([
-      "COINGECKO_API_KEY", "EVM_RPC_URLS", "JUPITER_API_KEY", "JWT_SECRET", "LIFI_API_KEY", "ONEINCH_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS", "SOLANA_RPC_URLS", "ZEROX_API_KEY",
+      "COINGECKO_API_KEY", "EVM_RPC_URLS", "JUPITER_API_KEY", "JWT_SECRET", "LIFI_API_KEY", "MCP_UPSTREAM_TOKENS", "ONEINCH_API_KEY", "OTEL_EXPORTER_OTLP_HEADERS", "SOLANA_RPC_URLS", "ZEROX_API_KEY",
     ], name)])
-    error_message = "Some of COINGECKO_API_KEY, EVM_RPC_URLS, JUPITER_API_KEY, JWT_SECRET, LIFI_API_KEY, ONEINCH_API_KEY, OTEL_EXPORTER_OTLP_HEADERS, SOLANA_RPC_URLS, ZEROX_API_KEY."
+    error_message = "Some of COINGECKO_API_KEY, EVM_RPC_URLS, JUPITER_API_KEY, JWT_SECRET, LIFI_API_KEY, MCP_UPSTREAM_TOKENS, ONEINCH_API_KEY, OTEL_EXPORTER_OTLP_HEADERS, SOLANA_RPC_URLS, ZEROX_API_KEY."
   }
 }
 
@@ -371,6 +371,22 @@ variable "quote_sources" {
   validation {
     condition     = alltrue([for name in coalesce(var.quote_sources, ["lifi"]) : contains(["0x", "1inch", "jupiter", "lifi", "uniswap-v2", "uniswap-v3"], name)])
     error_message = "Some of 0x, 1inch, jupiter, lifi, uniswap-v2, uniswap-v3."
+  }
+}
+
+variable "mcp_upstreams" {
+  description = "Other MCP servers whose tools are offered beside our own, each as name=https://host/mcp. Tokens for them: MCP_UPSTREAM_TOKENS in external_secrets, as name=token other=token."
+  type        = list(string)
+  default     = []
+
+  validation {
+    condition     = length(var.mcp_upstreams) <= 20 && alltrue([for server in var.mcp_upstreams : can(regex("^[a-z0-9-]{1,32}=https://[^?@[:space:]]+$", server))])
+    error_message = "At most 20, each name=https://host/mcp; names of a-z, 0-9 and -, URLs without a key."
+  }
+
+  validation {
+    condition     = length(var.mcp_upstreams) > 0 || !contains(var.external_secrets, "MCP_UPSTREAM_TOKENS")
+    error_message = "MCP_UPSTREAM_TOKENS is in external_secrets, and there is no server that it could be for."
   }
 }
 
@@ -489,7 +505,7 @@ variable "jwt_audience" {
 # The APIs.
 
 variable "domain" {
-  description = "Domain of the HTTP API, its certificate in this region, and the Route 53 zone for its record, if any. Null: API Gateway's own name."
+  description = "Domain of the HTTP API, its certificate in this region, and the Route 53 zone for its record, if any. MCP clients get their tokens for it. Null: API Gateway's own name."
   type = object({
     name            = string
     certificate_arn = string

@@ -144,7 +144,17 @@ async fn graphql_can_be_switched_off() {
     let mut request = local.websocket_url("/graphql/ws").into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
     assert!(connect_async(request).await.is_err());
-    assert!(!local.output().contains("GraphiQL"), "{}", local.output());
+    // The banner names what there is, with lines for it.
+    let (user, _) = tokens(&local).await;
+    let output = local.output();
+    assert!(!output.contains("GraphiQL"), "{output}");
+    for path in ["/v1 ", "/mcp\n", "/v1/prices?coins=bitcoin,ethereum'"] {
+        assert!(output.contains(&local.url(path)), "{path}: {output}");
+    }
+    let request = reqwest::Client::new().post(local.url("/v1/emotion")).bearer_auth(user);
+    let request = request.header("content-type", "application/json").body(r#"{"feedback": 30}"#);
+    let emotion: Value = serde_json::from_str(&request.send().await.unwrap().text().await.unwrap()).unwrap();
+    assert_eq!(emotion["points"], 30, "{emotion}");
 }
 
 #[tokio::test]

@@ -92,6 +92,7 @@ fn terraforms() -> Vec<Terraform> {
         "OTEL_EXPORTER_OTLP_HEADERS",
         "JUPITER_API_KEY",
         "JWT_SECRET",
+        "MCP_UPSTREAM_TOKENS",
     ]);
     vec![
         Terraform::read("prod", json!({})),
@@ -108,6 +109,8 @@ fn terraforms() -> Vec<Terraform> {
                 "chainlink_feeds": "{}",
                 "chain_filters": "[]",
                 "uniswap_deployments": "{}",
+                "domain": { "name": "api.example.com", "certificate_arn": "arn:aws:acm:us-east-1:123456789012:certificate/1" },
+                "mcp_upstreams": ["news=https://news.example.com/mcp", "other=https://other.example.com/mcp"],
                 "cors_origins": ["https://app.example.com", "https://other.example.com"],
                 "rest_deprecation": "2027-01-31T00:00:00Z",
                 "rest_sunset": "2027-03-31T00:00:00Z",
@@ -199,6 +202,7 @@ fn plain(name: &str, value: &str) -> String {
         "EVM_RPC_URLS" => "ethereum=https://rpc.example.com",
         "SOLANA_RPC_URLS" => "solana=https://rpc.example.com",
         "OTEL_EXPORTER_OTLP_HEADERS" => "x-api-key=secret",
+        "MCP_UPSTREAM_TOKENS" => "news=secret",
         _ => "a secret of at least thirty-two characters",
     };
     plain.to_owned()

@@ -24,6 +24,12 @@ const SAMPLES: &[(&str, Judge)] = &[
     ("graphql-http-api", |answer| data(answer)["cryptoPrices"][0]["usd"] == "65000.5"),
     ("graphql-http-api-authorized", |answer| data(answer)["updateEmotion"]["points"] == 30),
     ("graphql-rest-api", |answer| data(answer)["emotion"]["version"] == 1),
+    ("graphql-http-api-rest", |answer| resource(answer)["items"][1]["usd"] == "3500.25"),
+    ("graphql-http-api-mcp", |answer| {
+        let answer = resource(answer);
+        let called = &answer["result"];
+        answer["id"] == 1 && called["structuredContent"]["items"][0]["usd"] == "65000.5" && called["isError"] != true
+    }),
     // Three prices, and what the mutations before did.
     ("outbox-relay", |answer| counts(answer, &[("published", 5), ("backlogEvents", 0)])),
     // It only wakes.
@@ -45,10 +51,15 @@ fn counts(answer: &Value, expected: &[(&str, i64)]) -> bool {
     expected.iter().all(|(name, count)| answer[name].as_i64() == Some(*count))
 }
 
-/// What a query was answered with, by a response that a gateway takes.
+/// What a query was answered with.
 fn data(answer: &Value) -> Value {
+    resource(answer)["data"].clone()
+}
+
+/// What is in a response that a gateway takes.
+fn resource(answer: &Value) -> Value {
     assert_eq!(answer["statusCode"], 200, "{answer}");
-    body(answer)["data"].clone()
+    body(answer)
 }
 
 #[tokio::test]

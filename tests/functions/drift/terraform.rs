@@ -117,7 +117,7 @@ fn evaluate(file: Body, variables: Hcl) -> Map<String, Hcl> {
 }
 
 /// Those functions of Terraform that the catalogue calls.
-fn functions() -> [(&'static str, FuncDef); 4] {
+fn functions() -> [(&'static str, FuncDef); 5] {
     let merge = |arguments: FuncArgs| {
         let mut merged = Map::new();
         for argument in arguments.iter() {
@@ -127,6 +127,7 @@ fn functions() -> [(&'static str, FuncDef); 4] {
     };
     let contains =
         |arguments: FuncArgs| Ok(Hcl::from(arguments[0].as_array().is_some_and(|all| all.contains(&arguments[1]))));
+    let length = |arguments: FuncArgs| Ok(Hcl::from(arguments[0].as_array().map_or(0, Vec::len)));
     let join = |arguments: FuncArgs| {
         let parts = arguments[1].as_array().ok_or("only lists can be joined")?;
         let parts: Vec<_> = parts.iter().filter_map(Hcl::as_str).collect();
@@ -139,6 +140,7 @@ fn functions() -> [(&'static str, FuncDef); 4] {
     [
         ("merge", FuncDef::builder().variadic_param(ParamType::Any).build(merge)),
         ("contains", FuncDef::builder().param(ParamType::Any).param(ParamType::Any).build(contains)),
+        ("length", FuncDef::builder().param(ParamType::Any).build(length)),
         ("join", FuncDef::builder().param(ParamType::String).param(ParamType::Any).build(join)),
         ("tostring", FuncDef::builder().param(ParamType::Any).build(tostring)),
     ]

@@ -22,22 +22,27 @@ pub(super) fn text(addr: SocketAddr, graphql: bool, parts: &[(&str, &str)], toke
         line("GraphQL", &format!("{base}/graphql (open it in a browser for GraphiQL)"));
         line("Live", &format!("ws://{addr}/graphql/ws"));
     }
+    line("REST", &format!("{base}/v1 (open it in a browser to try it)"));
+    line("MCP", &format!("{base}/mcp"));
     line("Health", &format!("{base}/healthz"));
     for (what, value) in parts {
         line(what, value);
     }
-    if graphql {
+    let post = |path: &str, body: &str| format!("curl -s {base}{path} -H 'content-type: application/json' -d '{body}'");
+    let (query, mutation) = if graphql {
         let query = r#"{"query":"{ cryptoPrices(coins: [\"bitcoin\", \"ethereum\"]) { coin usd source } }"}"#;
         let mutation = r#"{"query":"mutation { updateEmotion(feedback: 30) { emotion points version } }"}"#;
-        let curl = format!("curl -s {base}/graphql -H 'content-type: application/json'");
-        let _ = write!(text, "\nA first query:\n\n{curl} -d '{query}'\n");
-        if let Some(tokens) = tokens {
-            let _ = write!(
-                text,
-                "\nAs a user:\n\n{curl} -H 'authorization: Bearer {}' -d '{mutation}'\n\nThe ADMIN token:\n\n{}\n",
-                tokens.user, tokens.admin
-            );
-        }
+        (post("/graphql", query), post("/graphql", mutation))
+    } else {
+        (format!("curl -s '{base}/v1/prices?coins=bitcoin,ethereum'"), post("/v1/emotion", r#"{"feedback": 30}"#))
+    };
+    let _ = write!(text, "\nA first query:\n\n{query}\n");
+    if let Some(tokens) = tokens {
+        let _ = write!(
+            text,
+            "\nAs a user:\n\n{mutation} -H 'authorization: Bearer {}'\n\nThe ADMIN token:\n\n{}\n",
+            tokens.user, tokens.admin
+        );
     }
     text.push_str("\nCtrl-C ends it.\n");
     text
