@@ -44,7 +44,7 @@ async fn main() -> ExitCode {
     let topics = Topics::with_prefix(&topic_prefix());
     bus.create_topics(&topics.specs()).await.unwrap();
 
-    let relay = Relay { store: store.clone(), bus, topics, clock: Arc::new(SystemClock) };
+    let relay = Relay { store: store.clone(), bus, topics, clock: Arc::new(SystemClock), meter: Arc::default() };
     let started = Instant::now();
     let summary = relay.run(Utc::now() + TimeDelta::hours(1)).await.unwrap();
     let seconds = started.elapsed().as_secs_f64();

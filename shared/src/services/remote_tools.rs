@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(names(&tools).await, ["a__echo", "b__echo"]);
         names(&tools).await;
         assert_eq!(a.lists.load(Ordering::SeqCst), 1);
-        clock.advance(Duration::from_secs(301));
+        clock.advance(TimeDelta::seconds(301));
         names(&tools).await;
         assert_eq!(a.lists.load(Ordering::SeqCst), 2);
     }
@@ -201,7 +201,7 @@ mod tests {
         b.down.store(true, Ordering::SeqCst);
         assert_eq!(names(&tools).await, ["a__echo"]);
         a.down.store(true, Ordering::SeqCst);
-        clock.advance(Duration::from_secs(301));
+        clock.advance(TimeDelta::seconds(301));
         assert_eq!(names(&tools).await, ["a__echo"]);
     }
 
