@@ -5,7 +5,7 @@ use support::collector::Collector;
 use support::eventually::eventually;
 use support::lambda::Lambda;
 
-use super::{Deployment, SECRET, asking, sample};
+use super::{Deployment, SECRET, asking};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";

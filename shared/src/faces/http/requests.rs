@@ -15,7 +15,10 @@ const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// Counts requests.
 #[derive(Debug, Default)]
-pub struct Requests(Mutex<HashMap<String, HashMap<(&'static str, &'static str), Durations>>>);
+pub struct Requests(Mutex<HashMap<String, Kinds>>);
+
+/// Those of a route, by method and class of status.
+type Kinds = HashMap<(&'static str, &'static str), Durations>;
 
 impl Requests {
     pub(super) fn answered(&self, route: &str, method: &Method, status: StatusCode, took: Duration) {

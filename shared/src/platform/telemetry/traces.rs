@@ -75,7 +75,7 @@ pub(super) fn measured() -> Option<Arc<dyn Measured>> {
 
 /// Whether spans of this process are gathered, to be sent.
 pub(in crate::platform) fn are_sent() -> bool {
-    tracing::dispatcher::get_default(|dispatch| dispatch.is::<OurSpans>())
+    tracing::dispatcher::get_default(tracing::Dispatch::is::<OurSpans>)
 }
 
 /// Puts a span that begins into the trace of `incoming`. Its `traceparent`, where it is one that may be sent.
@@ -374,5 +374,6 @@ impl SpanProcessor for Gatherer {
     }
 }
 
-#[cfg(all(test, feature = "graphql"))]
+#[cfg(test)]
+#[cfg(feature = "graphql")]
 mod tests;

@@ -105,8 +105,8 @@ impl Scene {
         let clock = ManualClock::at(Timestamp::UNIX_EPOCH);
         let config = OtlpConfig::from_vars(&vars).unwrap().unwrap();
         let traces = Arc::new(Traces::new(&config, Arc::new(clock.clone())));
-        let _here = set_default(tracing_subscriber::registry().with(traces.layer()));
-        Self { traces, collecting, clock, _here }
+        let here = set_default(tracing_subscriber::registry().with(traces.layer()));
+        Self { traces, collecting, clock, _here: here }
     }
 
     async fn flush(&self) {
