@@ -310,5 +310,7 @@ fn respond(media: Media, status: StatusCode, body: impl Into<Body>, cache_contro
 
 fn graphiql() -> Response {
     let source = GraphiQLSource::build().endpoint("/graphql").subscription_endpoint("/graphql/ws").title("mcp-server");
-    page(source.finish(), Elsewhere { code: &["https://unpkg.com"], images: &["https://graphql.org"] })
+    // Those packages alone: anybody may put others there.
+    let code = ["https://unpkg.com/react@18/", "https://unpkg.com/react-dom@18/", "https://unpkg.com/graphiql@4/"];
+    page(source.finish(), Elsewhere { code: &code, images: &["https://graphql.org/favicon.ico"] })
 }

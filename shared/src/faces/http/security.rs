@@ -36,7 +36,7 @@ pub(super) fn harden(headers: &mut HeaderMap, tls: bool) {
 /// What a page may load from elsewhere.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Elsewhere<'a> {
-    /// Scripts, styles and fonts: origins or URLs.
+    /// Scripts, styles and fonts: origins, or URLs of folders, with a slash at the end.
     pub(super) code: &'a [&'a str],
     /// Pictures.
     pub(super) images: &'a [&'a str],

@@ -23,16 +23,24 @@ pub(crate) fn answer(bytes: &[u8]) -> bool {
             |chain, from, to, amount: u128, slippage_bps| swap(chain, from, to, amount, slippage_bps, recipient);
         let to = "0x63e62989D9EB2d37DFDb1F93a22f063635b07D51";
         let sold = asked("eip155:100", None, to, 1_000_000_000_000_000_000, 30);
-        sold.iter().for_each(|swap| check(lifi::read(bytes, swap, 100), swap));
+        if let Some(swap) = &sold {
+            check(lifi::read(bytes, swap, 100), swap);
+        }
         let weth = Some("0xC02aaA39b223FE8D0A0e5C4F27eAD9083C756Cc2");
         let sold =
             asked("eip155:1", weth, "0x6B175474E89094C44Da98b954EedeAC495271d0F", 100_000_000_000_000_000_000, 100);
-        sold.iter().for_each(|swap| check(zerox::read(bytes, swap), swap));
+        if let Some(swap) = &sold {
+            check(zerox::read(bytes, swap), swap);
+        }
         let sold = asked("eip155:1", None, "0x111111111117dC0aa78b770fA6A738034120C302", 10_000_000_000_000_000, 50);
-        sold.iter().for_each(|swap| check(oneinch::read(bytes, swap), swap));
+        if let Some(swap) = &sold {
+            check(oneinch::read(bytes, swap), swap);
+        }
         let mainnet = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdp";
         let sold = asked(mainnet, None, "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", 100_000_000, 100);
-        sold.iter().for_each(|swap| check(jupiter::read(bytes, swap), swap));
+        if let Some(swap) = &sold {
+            check(jupiter::read(bytes, swap), swap);
+        }
     }
     quoted
 }
