@@ -10,8 +10,8 @@ import { chromium } from 'playwright-core';
 
 import { startServer } from './server.mjs';
 
-const LIMIT = { timeout: 120_000 };
-const WAIT = { timeout: 30_000 };
+const LIMIT = { timeout: 240_000 };
+const WAIT = { timeout: 60_000 };
 
 const server = await startServer();
 const browser = await chromium.launch({
