@@ -45,6 +45,11 @@ impl Server {
         Self { router: local.router, coingecko }
     }
 
+    /// The router, for whoever serves it at a port.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+
     /// Any request.
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.router.clone().oneshot(request).await.expect("a router does not fail");
