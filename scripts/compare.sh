@@ -9,6 +9,7 @@ if [ -z "${GRAPHQL:-}" ] || [ -z "${REST:-}" ]; then
   die "name both: make compare GRAPHQL=https://host/graphql REST=https://host/v1"
 fi
 install_for_commands node=nodejs npm=npm
+node_for_tests
 npm_ci tests/node
 arguments=(--graphql "$GRAPHQL" --rest "$REST")
 [ -z "${CASES:-}" ] || arguments+=(--cases "$CASES")

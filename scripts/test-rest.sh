@@ -8,6 +8,7 @@ requirements=scripts/schemathesis-requirements.txt
 folder=$(cache_dir)/schemathesis-$(sha256sum "$requirements" | cut -c 1-12)
 
 install_for_commands node=nodejs npm=npm
+node_for_tests
 npm_ci tests/chains
 npm_ci tests/node
 python_environment "$folder" "schemathesis, some 100 MB," --requirement "$requirements"
