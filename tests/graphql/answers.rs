@@ -7,7 +7,7 @@ use mcp_core::platform::config::Vars;
 use serde_json::{Value, json};
 use support::folder::Folder;
 
-use super::server::{GRAPHQL, Server, token};
+use super::server::{GRAPHQL, SECRET, Server, token};
 
 /// A server whose market is whole: what lacks something is not kept.
 async fn start(more: &[(&str, &str)]) -> Server {
@@ -194,7 +194,7 @@ async fn a_list_that_cannot_be_read_stops_the_start_and_is_named() {
     let path = folder.path().join("manifest.json");
     std::fs::write(&path, "{}").unwrap();
     for path in [path.to_str().unwrap(), "no/such/file.json"] {
-        let vars = [("DATABASE_URL", "sqlite::memory:"), ("GRAPHQL_SAFELIST", path)];
+        let vars = [("DATABASE_URL", "sqlite::memory:"), ("JWT_SECRET", SECRET), ("GRAPHQL_SAFELIST", path)];
         let problem = app::local(&Vars::from_iter(vars)).await.err().expect("it does not start").to_string();
         assert!(problem.contains("GRAPHQL_SAFELIST") && problem.contains(path), "{problem}");
     }

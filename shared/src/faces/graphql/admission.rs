@@ -57,8 +57,8 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    fn new(error: ApiError, at: Pos, path: &[String]) -> Self {
-        Self { error, at: Some(at), path: path.to_vec() }
+    fn new(error: ApiError, at: Pos, path: &[&str]) -> Self {
+        Self { error, at: Some(at), path: path.iter().map(|&key| key.to_owned()).collect() }
     }
 }
 
@@ -144,7 +144,7 @@ struct Walk<'a> {
     root: &'static str,
     variables: &'a Variables,
     role: Option<Role>,
-    path: Vec<String>,
+    path: Vec<&'a str>,
     /// The response keys of a mutation's root fields; of a subscription, whether there is one.
     commands: HashSet<&'a str>,
     cost: u64,
@@ -184,7 +184,7 @@ impl<'a> Walk<'a> {
     fn field(&mut self, parent: &str, field: &'a Positioned<Field>, times: u64) -> Result<(), Refusal> {
         let key = field.node.response_key().node.as_str();
         let name = field.node.name.node.as_str();
-        self.path.push(key.to_owned());
+        self.path.push(key);
         self.cost = self.cost.saturating_add(times);
         let max_cost = self.court.max_cost;
         if self.cost > max_cost {
@@ -271,6 +271,9 @@ impl<'a> Walk<'a> {
     /// How many items a field's value has at most: as many as `first` asks for, or as there are `coins`, or
     /// `representations`.
     fn length(&self, rule: &Rule, field: &Field) -> u64 {
+        if field.arguments.is_empty() {
+            return rule.default_first.unwrap_or(1);
+        }
         for list in ["coins", "representations"] {
             if let Some(Value::List(items)) = self.argument(field, list) {
                 return items.len() as u64;
