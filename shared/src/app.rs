@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::platform::config::{ConfigError, Database, StoreConfig, Vars};
-#[cfg(any(feature = "graphql", feature = "aws"))]
+#[cfg(feature = "aws")]
 use crate::platform::metrics::{Measured, emf};
 use crate::platform::secrets::SecretsError;
 use crate::platform::telemetry::{self, TelemetryConfig};
@@ -157,7 +157,7 @@ fn waking(
 }
 
 /// On Lambda, what these measure goes out with the answer of each invocation; elsewhere `/metrics` shows it.
-#[cfg(any(feature = "graphql", feature = "aws"))]
+#[cfg(feature = "aws")]
 fn report(vars: &Vars, measured: impl IntoIterator<Item = Arc<dyn Measured>>) {
     if vars.on_lambda() {
         measured.into_iter().chain(telemetry::measured()).for_each(|measured| emf::follow(&measured));

@@ -36,7 +36,7 @@ pub(in crate::platform) const VARIABLES: &[Variable] = &[
 ];
 
 /// Where traces go, and which.
-#[cfg_attr(not(feature = "otel"), expect(dead_code, reason = "this build sends none"))]
+#[cfg_attr(not(any(feature = "otel", test)), expect(dead_code, reason = "this build sends none"))]
 #[derive(Debug, Clone)]
 pub(super) struct OtlpConfig {
     /// `None` while it refers to secrets that are not resolved yet.
