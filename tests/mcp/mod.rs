@@ -21,7 +21,7 @@ const JSON: [(&str, &str); 2] =
 /// A POST as a user or as nobody, with more headers.
 async fn post(server: &Server, user: Option<&str>, body: impl Into<Body>, more: &[(&str, &str)]) -> Answer {
     let bearer = user.map(rest::bearer);
-    let mut headers = JSON.to_vec();
+    let mut headers: Vec<(&str, &str)> = JSON.to_vec();
     headers.extend(bearer.iter().map(|bearer| ("authorization", bearer.as_str())));
     headers.extend(more);
     rest::send(server, Method::POST, "/mcp", &headers, body).await

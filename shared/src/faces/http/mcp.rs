@@ -96,6 +96,7 @@ async fn answer(http: &Arc<Http>, parts: &Parts, body: Body) -> Response {
             let message = format!("a message has at most {MAX_MESSAGE} bytes");
             respond(StatusCode::PAYLOAD_TOO_LARGE, &ApiError::bad_input(message))
         }
+        (None, Ok(_), Ok(_)) if message.is_null() => unreadable(),
         (None, Ok(bytes), Ok(_)) => {
             let mut request = Request::new(Body::from(bytes));
             *request.method_mut() = Method::POST;
@@ -106,6 +107,12 @@ async fn answer(http: &Arc<Http>, parts: &Parts, body: Body) -> Response {
         }
     };
     standing.written(response)
+}
+
+/// What is no JSON, as JSON-RPC says it. <https://www.jsonrpc.org/specification#error_object>
+fn unreadable() -> Response {
+    let error = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32700, "message": "the message is not JSON" } });
+    (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], error.to_string()).into_response()
 }
 
 /// The headers that the protocol reads: whoever takes JSON is served, and no token goes further than here.

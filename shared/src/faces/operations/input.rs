@@ -2,7 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::Number;
 
 use crate::services::chains::FeeRequest;
 use crate::services::quotes::SwapRequest;
@@ -25,7 +27,7 @@ pub(super) struct Coins {
 #[serde(deny_unknown_fields)]
 pub(super) struct AnyCoins {
     /// CoinGecko's ids, such as `bitcoin`.
-    #[schemars(length(min = 1, max = 250))]
+    #[schemars(length(min = 1, max = 250), inner(length(min = 1)))]
     pub(super) coins: Vec<String>,
 }
 
@@ -88,8 +90,17 @@ impl From<Swap> for SwapRequest {
 #[serde(deny_unknown_fields)]
 pub(super) struct Feedback {
     /// How the agent's last answer was.
+    #[serde(deserialize_with = "whole")]
     #[schemars(range(min = -100, max = 100))]
     pub(super) feedback: i32,
+}
+
+/// A whole number, also where it is written with a point, as JSON Schema has it: -3.0 is one.
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i32, D::Error> {
+    let number = Number::deserialize(deserializer)?;
+    let text = number.to_string();
+    let digits = text.strip_suffix(".0").unwrap_or(&text);
+    digits.parse().map_err(|_| D::Error::custom(format!("{text} is no whole number of 32 bits")))
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -115,7 +126,7 @@ fn twenty() -> i32 {
 #[serde(deny_unknown_fields)]
 pub(super) struct Content {
     /// What to remember.
-    #[schemars(length(min = 1, max = 10_000))]
+    #[schemars(length(min = 1, max = 10_000), regex(pattern = r"^[^\u0000]*[^\s\u0000][^\u0000]*$"))]
     pub(super) content: String,
 }
 
