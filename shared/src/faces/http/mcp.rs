@@ -111,7 +111,8 @@ async fn answer(http: &Arc<Http>, parts: &Parts, body: Body) -> Response {
 
 /// What is no JSON, as JSON-RPC says it. <https://www.jsonrpc.org/specification#error_object>
 fn unreadable() -> Response {
-    let error = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32700, "message": "the message is not JSON" } });
+    let error =
+        json!({ "jsonrpc": "2.0", "id": null, "error": { "code": -32700, "message": "the message is not JSON" } });
     (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/json")], error.to_string()).into_response()
 }
 
