@@ -26,7 +26,7 @@ pub fn begin(span: &Span, incoming: Option<&str>) -> String {
 
 /// Puts a span that has just been made into the first of the traces of what it is about, and says that it belongs to the others, too.
 /// Only those count that somebody asked to be recorded.
-#[cfg_attr(not(feature = "otel"), expect(unused_variables, reason = "no span is sent"))]
+#[cfg_attr(not(feature = "otel"), expect(unused_variables, clippy::needless_pass_by_value, reason = "no span is sent"))]
 pub fn join<'a>(span: &Span, incoming: impl Iterator<Item = &'a str>) {
     #[cfg(feature = "otel")]
     if is_exported() {
