@@ -160,7 +160,7 @@ fn waking(
 #[cfg(feature = "aws")]
 fn report(vars: &Vars, measured: impl IntoIterator<Item = Arc<dyn Measured>>) {
     if vars.on_lambda() {
-        measured.into_iter().chain(telemetry::measured()).for_each(|measured| emf::follow(&measured));
+        emf::follow(measured.into_iter().chain(telemetry::measured()));
     }
 }
 

@@ -16,7 +16,8 @@ pub struct Sample {
     name: &'static str,
     help: &'static str,
     labels: Vec<(&'static str, String)>,
-    /// Labels that follow from the others: no dimensions of CloudWatch's, where each combination is paid for.
+    /// Labels that are no dimensions of CloudWatch's, where each combination is paid for: they follow from the others, or are many and
+    /// of interest to who searches the lines.
     remarks: Vec<(&'static str, String)>,
     value: Value,
 }
@@ -56,7 +57,7 @@ impl Sample {
         self
     }
 
-    /// The same, with a label that follows from the others.
+    /// The same, with a label that is no dimension of CloudWatch's.
     #[must_use]
     pub fn remarked(mut self, label: &'static str, value: impl Into<String>) -> Self {
         self.remarks.push((label, value.into()));

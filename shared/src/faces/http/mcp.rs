@@ -122,8 +122,9 @@ fn forwarded(headers: &HeaderMap) -> HeaderMap {
     for name in [AUTHORIZATION, CONTENT_LENGTH, ORIGIN] {
         forwarded.remove(name);
     }
-    let takes_json = super::negotiate::takes_json(headers);
-    if takes_json {
+    // A request of HTTP has one, but not every way here is HTTP.
+    forwarded.entry(HOST).or_insert(HeaderValue::from_static("localhost"));
+    if super::negotiate::takes_json(headers) {
         forwarded.insert(ACCEPT, HeaderValue::from_static(ACCEPTED));
     }
     forwarded

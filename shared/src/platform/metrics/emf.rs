@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Map, json};
 
@@ -20,8 +20,8 @@ const MOST: usize = 100;
 /// Those of this process who are listened to.
 static HERE: Journal = Journal::new();
 
-/// From now on what `measured` measures is told by [`write`], for as long as somebody holds it.
-pub fn follow(measured: &Arc<dyn Measured>) {
+/// From now on what these measure is told by [`write`]: all that a function has to measure, each time that it is constructed.
+pub fn follow(measured: impl IntoIterator<Item = Arc<dyn Measured>>) {
     HERE.follow(measured);
 }
 
@@ -36,17 +36,19 @@ pub fn write(now: Timestamp) {
     let _ = out.flush();
 }
 
-/// What was told of whom.
+/// What was told of whom: those that were constructed last, and those before, which are used until the last ones are, and
+/// stay where these could not be finished.
 #[derive(Default)]
-struct Journal(Mutex<Vec<Followed>>);
+struct Journal(Mutex<[Vec<Followed>; 2]>);
 
 struct Followed {
-    measured: Weak<dyn Measured>,
+    measured: Arc<dyn Measured>,
     told: BTreeMap<Key, Value>,
 }
 
 type Labels = Vec<(&'static str, String)>;
-type Key = (&'static str, Labels);
+/// A name, its labels, and its remarks.
+type Key = (&'static str, Labels, Labels);
 
 /// Metrics of a line: they have the same labels.
 #[derive(Default)]
@@ -54,29 +56,29 @@ struct Line(BTreeMap<&'static str, Vec<f64>>);
 
 impl Journal {
     const fn new() -> Self {
-        Self(Mutex::new(vec![]))
+        Self(Mutex::new([vec![], vec![]]))
     }
 
-    fn follow(&self, measured: &Arc<dyn Measured>) {
-        let measured = Arc::downgrade(measured);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Followed { measured, told: BTreeMap::new() });
+    fn follow(&self, measured: impl IntoIterator<Item = Arc<dyn Measured>>) {
+        let new = measured.into_iter().map(|measured| Followed { measured, told: BTreeMap::new() }).collect();
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.swap(0, 1);
+        all[1] = new;
     }
 
     fn lines(&self, now: Timestamp) -> Vec<String> {
         let mut lines: BTreeMap<(Labels, Labels), Line> = BTreeMap::new();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain_mut(|followed| {
-            let Some(measured) = followed.measured.upgrade() else { return false };
-            for sample in measured.samples() {
+        for followed in all.iter_mut().flatten() {
+            for sample in followed.measured.samples() {
                 let Sample { name, labels, remarks, value, .. } = sample;
-                let told = followed.told.insert((name, labels.clone()), value.clone());
+                let told = followed.told.insert((name, labels.clone(), remarks.clone()), value.clone());
                 let news = news(&value, told.as_ref());
                 if !news.is_empty() {
                     lines.entry((labels, remarks)).or_default().0.entry(name).or_default().extend(news);
                 }
             }
-            true
-        });
+        }
         lines.iter().flat_map(|((labels, remarks), line)| line.written(labels, remarks, now)).collect()
     }
 }
@@ -179,7 +181,7 @@ mod tests {
     impl Scene {
         fn new() -> Self {
             let (journal, told) = (Journal::new(), Arc::new(Told::default()));
-            journal.follow(&(told.clone() as Arc<dyn Measured>));
+            journal.follow([told.clone() as Arc<dyn Measured>]);
             Self { journal, told }
         }
 
@@ -287,15 +289,28 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_gone_is_told_of_no_more_and_two_are_added_up() {
+    fn what_was_constructed_last_is_told_of_and_what_was_before_until_it_is_twice_gone() {
         let scene = Scene::new();
         let other = Arc::new(Told::default());
-        scene.journal.follow(&(other.clone() as Arc<dyn Measured>));
+        scene.journal.follow([other.clone() as Arc<dyn Measured>]);
         scene.told.says([hits(3)]);
         other.says([hits(4)]);
         assert_eq!(scene.lines()[0]["cache.hit"], json!([3.0, 4.0]));
-        drop(other);
+        scene.journal.follow([]);
         scene.told.says([hits(4)]);
-        assert_eq!(scene.lines()[0]["cache.hit"], 1.0);
+        other.says([hits(6)]);
+        assert_eq!(scene.lines()[0]["cache.hit"], 2.0);
+    }
+
+    #[test]
+    fn remarks_tell_samples_of_one_name_apart_and_are_no_dimensions() {
+        let scene = Scene::new();
+        let field = |name: &str, count| Sample::counter("graphql.field", "Uses", count).remarked("field", name);
+        scene.told.says([field("Query.emotion", 2), field("Query.mcp", 3)]);
+        scene.lines();
+        scene.told.says([field("Query.emotion", 3), field("Query.mcp", 3)]);
+        let lines = scene.lines();
+        assert_eq!((lines.len(), &lines[0]["field"], &lines[0]["graphql.field"]), (1, &json!("Query.emotion"), &json!(1.0)));
+        assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([[]]));
     }
 }
