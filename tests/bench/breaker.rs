@@ -11,7 +11,7 @@
 //!
 //! It is fair in that all make the same call, an async function that never waits, through their own async interface,
 //! and each shares its state between callers. Tokio's budget for cooperation, which only one of them spends, is off.
-//! Rounds are interleaved; the best of each side counts. Budget: ours adds less than 100 ns to a call, with one caller.
+//! Rounds are interleaved; the best of each side counts. What ours adds to a call has a budget, with one caller.
 //! Two callers, and calls that an open circuit rejects, are for information.
 
 use std::hint::black_box;
@@ -22,6 +22,7 @@ use std::time::Instant;
 use mcp_core::breaker::{BreakerError, CircuitBreaker, Options};
 use mcp_core::platform::clock::SystemClock;
 use recloser::AsyncRecloser;
+use support::budget::{Figure, Report};
 use tokio::task::unconstrained;
 use tower::{Service, ServiceExt, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerError, CircuitBreakerLayer, DefaultClassifier};
@@ -31,18 +32,18 @@ const CALLS: u32 = 1_000_000;
 /// Those who contend may wait long for each other.
 const CONTENDED_CALLS: u32 = 200_000;
 const REJECTED_CALLS: u32 = 200_000;
-const BUDGET: f64 = 100.0;
 
 fn main() -> ExitCode {
     let closed = sides();
-    let overhead = report("closed, one caller", &closed, 1, CALLS);
-    report("closed, two callers on two threads", &closed, 2, CONTENDED_CALLS);
+    let added = measure("closed, one caller", &closed, 1, CALLS);
+    measure("closed, two callers on two threads", &closed, 2, CONTENDED_CALLS);
     let open = sides();
     // The call alone has nothing to open.
     open[1..].iter().for_each(|(_, side)| side.open());
-    report("open, one caller who is rejected", &open, 1, REJECTED_CALLS);
-    println!("ours adds {overhead:.1} ns to a call (budget: less than {BUDGET})");
-    if overhead < BUDGET { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    measure("open, one caller who is rejected", &open, 1, REJECTED_CALLS);
+    let mut report = Report::default();
+    report.figure("breaker/closed", &added);
+    report.exit_code()
 }
 
 type Sides = [(&'static str, Box<dyn Side>); 5];
@@ -60,8 +61,9 @@ fn sides() -> Sides {
     ]
 }
 
-/// Measures and prints what a call takes each side in its best round. Gives what ours adds to the call alone.
-fn report(what: &str, sides: &Sides, callers: usize, calls: u32) -> f64 {
+/// Measures and prints what a call takes each side in its best round. Gives what ours adds to the call alone,
+/// beside what the least of the others adds.
+fn measure(what: &str, sides: &Sides, callers: usize, calls: u32) -> Figure {
     let mut best = [f64::INFINITY; 5];
     for _ in 0..ROUNDS {
         for (best, (_, side)) in best.iter_mut().zip(sides) {
@@ -75,7 +77,7 @@ fn report(what: &str, sides: &Sides, callers: usize, calls: u32) -> f64 {
     }
     let fastest = others.into_iter().fold(f64::INFINITY, f64::min);
     println!("  ratio of ours to the fastest other breaker {:.2}", ours / fastest);
-    ours - alone
+    Figure::beside(ours - alone, "the fastest other breaker", fastest - alone)
 }
 
 struct Unwell;

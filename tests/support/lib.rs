@@ -3,6 +3,7 @@
 //! | module | gives |
 //! | --- | --- |
 //! | [`aws`] | the few AWS APIs that functions call |
+//! | [`budget`] | what benchmarks are held against |
 //! | [`coingecko`] | a price source that a test owns |
 //! | [`collector`] | a collector of traces that a test owns |
 //! | [`anvil`], [`solana`] | a chain that a test owns: an EVM node, and a Solana virtual machine behind a front of ours |
@@ -31,6 +32,7 @@
 
 pub mod anvil;
 pub mod aws;
+pub mod budget;
 pub mod certificates;
 pub mod chains;
 pub mod coingecko;
