@@ -24,12 +24,13 @@ const QUERY: &str = "{ cryptoPrices(coins: [\\\"bitcoin\\\", \\\"ethereum\\\", \
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let mut report = Report::default();
-    upstream::measure(&mut report).await;
-
+    // What the local process keeps, it keeps there.
     let folder = std::env::temp_dir().join(format!("cached-prices-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("the temp folder takes a folder");
     std::env::set_current_dir(&folder).expect("it is there");
+    let mut report = Report::default();
+    upstream::measure(&mut report).await;
+
     let (kept, computed) = (serve(router("on").await).await, serve(router("off").await).await);
     let body = format!("{{\"query\":\"{QUERY}\"}}");
     let mut answer = String::new();

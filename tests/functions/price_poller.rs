@@ -59,10 +59,16 @@ async fn a_source_that_keeps_failing_is_left_alone_by_every_sandbox_and_cloudwat
     let told = |output: String| {
         output.lines().any(|line| line.contains(r#""circuit_breaker.open":1.0"#) && line.contains(opened))
     };
-    eventually("the first tells CloudWatch", || async { if told(poller.output()) { Ok(()) } else { Err(poller.output()) } }).await;
+    eventually("the first tells CloudWatch", || async {
+        if told(poller.output()) { Ok(()) } else { Err(poller.output()) }
+    })
+    .await;
     // The other one never asked, and asks nobody now.
     let calls = deployment.coingecko.calls().len();
     assert!(other.invoke(sample("price-poller")).await.is_err());
     assert_eq!(deployment.coingecko.calls().len(), calls);
-    eventually("the other tells CloudWatch", || async { if told(other.output()) { Ok(()) } else { Err(other.output()) } }).await;
+    eventually("the other tells CloudWatch", || async {
+        if told(other.output()) { Ok(()) } else { Err(other.output()) }
+    })
+    .await;
 }

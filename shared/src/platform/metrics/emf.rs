@@ -310,7 +310,10 @@ mod tests {
         scene.lines();
         scene.told.says([field("Query.emotion", 3), field("Query.mcp", 3)]);
         let lines = scene.lines();
-        assert_eq!((lines.len(), &lines[0]["field"], &lines[0]["graphql.field"]), (1, &json!("Query.emotion"), &json!(1.0)));
+        assert_eq!(
+            (lines.len(), &lines[0]["field"], &lines[0]["graphql.field"]),
+            (1, &json!("Query.emotion"), &json!(1.0))
+        );
         assert_eq!(lines[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"], json!([[]]));
     }
 }
