@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(admitted, ADMITTED);
     }
 
-    /// Worked out with python: sha256(b"GRAPHQL_ENABLED\0user:N")[:8] < 2^63.
+    /// Worked out with python: `sha256(b"GRAPHQL_ENABLED\0user:N")[:8] < 2^63`.
     const ADMITTED: [i32; 8] = [2, 5, 6, 7, 8, 9, 10, 11];
 
     #[test]

@@ -32,7 +32,7 @@ pub struct RemoteTools {
 }
 
 struct Server {
-    server: Arc<dyn ToolServer>,
+    remote: Arc<dyn ToolServer>,
     /// Two, since lists are waited for and calls may take their time.
     list: Arc<CircuitBreaker>,
     call: Arc<CircuitBreaker>,
@@ -52,7 +52,7 @@ impl RemoteTools {
         let servers = servers.into_iter().map(|server| Server {
             list: breaker(format!("mcp.{}.list", server.name()), PATIENCE),
             call: breaker(format!("mcp.{}", server.name()), DEADLINE),
-            server,
+            remote: server,
             known: Mutex::default(),
         });
         Self { servers: servers.collect(), clock }
@@ -78,11 +78,11 @@ impl RemoteTools {
         let (server, tool) = self.find(name).ok_or_else(|| Error::NotFound(format!("there is no tool {name:?}")))?;
         let answered =
             |error: &BreakerError<SourceError>| matches!(error, BreakerError::Failed(SourceError::Malformed(_)));
-        let answer = server.call.call_filtered(server.server.call(tool, arguments), answered).await;
+        let answer = server.call.call_filtered(server.remote.call(tool, arguments), answered).await;
         answer.map_err(|error| match behind_breaker(error) {
-            SourceError::Malformed(problem) => Error::Invalid(format!("{}: {problem}", server.server.name())),
+            SourceError::Malformed(problem) => Error::Invalid(format!("{}: {problem}", server.remote.name())),
             error => {
-                let service = format!("mcp.{}", server.server.name());
+                let service = format!("mcp.{}", server.remote.name());
                 Error::Unavailable { service, retry_after: error.retry_after() }
             }
         })
@@ -90,7 +90,7 @@ impl RemoteTools {
 
     fn find<'a>(&self, name: &'a str) -> Option<(&Server, &'a str)> {
         let (server, tool) = name.split_once(BETWEEN)?;
-        Some((self.servers.iter().find(|known| known.server.name() == server)?, tool))
+        Some((self.servers.iter().find(|known| known.remote.name() == server)?, tool))
     }
 }
 
@@ -103,8 +103,8 @@ impl Server {
         {
             return tools.clone();
         }
-        let name = self.server.name();
-        match self.list.call(self.server.tools()).await.map_err(behind_breaker) {
+        let name = self.remote.name();
+        match self.list.call(self.remote.tools()).await.map_err(behind_breaker) {
             Ok(mut tools) => {
                 for tool in &mut tools {
                     tool.name = format!("{name}{BETWEEN}{}", tool.name);

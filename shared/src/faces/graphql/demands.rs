@@ -37,16 +37,16 @@ impl Graph {
         (parent, field): (&str, &str),
         role: Option<Role>,
     ) -> Result<Demands, ApiError> {
-        let rule = self
+        let found = self
             .rules
             .of(parent, field)
             .ok_or_else(|| ApiError::from(&Error::Internal(format!("the schema has no field {parent}.{field}"))))?;
-        if let Some(error) = rule.requires.and_then(|required| denial(required, role)) {
+        if let Some(error) = found.requires.and_then(|required| denial(required, role)) {
             return Err(error);
         }
         Ok(Demands {
-            charge: rule.quota.clone().map(|quota| Charge { quota, cost: 1 }),
-            max_age: rule.max_age.unwrap_or(0),
+            charge: found.quota.clone().map(|quota| Charge { quota, cost: 1 }),
+            max_age: found.max_age.unwrap_or(0),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What REST offers, as an OpenAPI 3.1 document made from the table of operations, and a page to try it.
+//! What REST offers, as an `OpenAPI` 3.1 document made from the table of operations, and a page to try it.
 //! <https://spec.openapis.org/oas/v3.1.0>
 
 use std::sync::{Arc, OnceLock};

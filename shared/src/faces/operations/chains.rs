@@ -73,7 +73,6 @@ pub(super) fn operations() -> Vec<Operation> {
     ]
 }
 
-#[expect(clippy::unused_async, reason = "an operation is async")]
 async fn chains(services: Arc<Services>, _: Call, _: Nothing) -> Result<Answer<Items<Chain>>, Error> {
     Ok(Items::of(services.chains.all().map(|(chain, filters)| Chain::new(chain, filters))).into())
 }

@@ -1,7 +1,7 @@
 //! The use cases, each once, as data: REST serves this table as resources, MCP as tools, and GraphQL's `mcp` shows those tools. Who
 //! may ask, and how often, is not said here: each operation names the field of the GraphQL schema whose directives hold for it.
 //!
-//! What goes in and what comes out are types, whose JSON Schemas the OpenAPI document and the tools show.
+//! What goes in and what comes out are types, whose JSON Schemas the `OpenAPI` document and the tools show.
 
 mod chains;
 mod context;
@@ -43,7 +43,7 @@ type Run = Box<dyn Fn(Arc<Services>, Call, Value) -> BoxFuture<'static, Result<A
 /// What an operation is and does.
 #[derive(Clone)]
 pub(super) struct About {
-    /// Its name, as an agent and the OpenAPI document call it.
+    /// Its name, as an agent and the `OpenAPI` document call it.
     pub(super) name: &'static str,
     /// Its name for a person.
     pub(super) title: &'static str,

@@ -41,7 +41,6 @@ impl JsonSchema for DecimalText {
 }
 
 /// Writes a time as GraphQL does.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
 fn time<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&time.to_rfc3339())
 }
