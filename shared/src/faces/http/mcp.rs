@@ -97,8 +97,9 @@ async fn answer(http: &Arc<Http>, parts: &Parts, body: Body) -> Response {
             respond(StatusCode::PAYLOAD_TOO_LARGE, &ApiError::bad_input(message))
         }
         (None, Ok(_), Ok(_)) if message.is_null() => unreadable(),
-        (None, Ok(bytes), Ok(_)) => {
-            let mut request = Request::new(Body::from(bytes));
+        (None, Ok(_), Ok(_)) => {
+            // As it was judged: what can be read in two ways is read in one.
+            let mut request = Request::new(Body::from(message.to_string()));
             *request.method_mut() = Method::POST;
             *request.uri_mut() = parts.uri.clone();
             *request.headers_mut() = forwarded(&parts.headers);

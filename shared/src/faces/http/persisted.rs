@@ -73,3 +73,32 @@ fn hash_of(persisted: &Value) -> Option<String> {
     let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
     (persisted.get("version")?.as_u64() == Some(1) && is_hash).then_some(hash)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::cache::MemoryTier;
+    use crate::platform::clock::SystemClock;
+
+    #[tokio::test]
+    async fn a_document_that_somebody_put_under_the_hash_of_another_is_not_run() {
+        let clock = Arc::new(SystemClock);
+        let cache = Cache::new(MemoryTier::new(1 << 20, clock.clone()), clock);
+        let asked = "{ __typename }";
+        let hash = format!("{:x}", Sha256::digest(asked));
+        let named = || {
+            let extensions = json!({ "persistedQuery": { "version": 1, "sha256Hash": hash } });
+            Parameters::read(json!({ "extensions": extensions })).unwrap()
+        };
+        let options = EntryOptions { cold: true, ..EntryOptions::lasting(KEPT, KEPT) };
+        cache.put_values([(key(&hash), &"{ emotion { points } }".to_owned())], &options).await;
+        let refused = document(&cache, &mut named()).await.map(|document| document.text);
+        assert_eq!(refused.unwrap_err().code, Code::PersistedQueryNotFound);
+        cache.put_values([(key(&hash), &asked.to_owned())], &options).await;
+        assert_eq!(document(&cache, &mut named()).await.map(|document| document.text).unwrap(), asked);
+    }
+}

@@ -170,3 +170,31 @@ fn is_id(text: &str) -> bool {
 fn is_key(text: &str) -> bool {
     (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::{Body, to_bytes};
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use http::StatusCode;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_answered_without_a_word_of_why() {
+        async fn broken() -> Response {
+            panic!("the password is hunter2")
+        }
+        let around = Around { local: true, requests: Arc::default() };
+        let router: Router = Router::new().route("/", get(broken)).layer(from_fn_with_state(around, super::around));
+        let response = router.oneshot(Request::new(Body::empty())).await.unwrap();
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(response.headers().contains_key(CORRELATION_ID));
+        let body = to_bytes(response.into_body(), 4096).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["code"], "INTERNAL");
+        assert!(!body.to_string().contains("hunter2"), "{body}");
+    }
+}
