@@ -22,6 +22,7 @@ use super::{DEADLINE, Http, address};
 use crate::faces::error::{ApiError, Code};
 use crate::faces::graphql::Graph;
 use crate::faces::mcp::{MAX_MESSAGE, McpService, judge, service};
+use crate::platform::config::is_loopback;
 use crate::services::Error;
 
 /// Where a client learns of the resource that `/mcp` is.
@@ -138,10 +139,7 @@ fn is_welcome(http: &Http, origin: &HeaderValue) -> bool {
 }
 
 fn is_of_this_machine(origin: &str) -> bool {
-    reqwest::Url::parse(origin).is_ok_and(|url| {
-        let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-        host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
-    })
+    reqwest::Url::parse(origin).is_ok_and(|url| is_loopback(&url))
 }
 
 /// What the protected resource is, and whose tokens it takes: RFC 9728.

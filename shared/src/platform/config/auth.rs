@@ -1,6 +1,5 @@
 //! Whose tokens are believed.
 
-use std::net::IpAddr;
 use std::path::Path;
 
 use reqwest::Url;
@@ -8,7 +7,7 @@ use reqwest::Url;
 use crate::platform::auth::local_secret;
 use crate::platform::secret::Secret;
 
-use super::{ConfigError, Variable, Vars};
+use super::{ConfigError, Variable, Vars, is_loopback};
 
 pub(super) const VARIABLES: &[Variable] = &[
     Variable {
@@ -108,11 +107,6 @@ fn jwks_url(text: &str) -> Result<Url, ConfigError> {
         return Err(invalid());
     }
     Ok(url)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@ mod tool_servers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -49,6 +50,12 @@ pub use quotes::{QuoteConfig, QuoteSourceKind};
 pub use redis::{RedisConfig, RedisEndpoint, RedisServers, ReplicationGroup};
 pub use store::{Database, StoreConfig};
 pub use tool_servers::ToolServerConfig;
+
+/// Whether a URL leads to this machine.
+pub(crate) fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
 
 /// The variables of a process.
 #[derive(Clone, Default)]

@@ -1,10 +1,8 @@
 //! Other MCP servers, whose tools are offered beside our own.
 
-use std::net::IpAddr;
-
 use reqwest::Url;
 
-use super::{ConfigError, Variable, Vars};
+use super::{ConfigError, Variable, Vars, is_loopback};
 use crate::platform::secret::Secret;
 
 const SERVERS: &str = "MCP_UPSTREAMS";
@@ -77,9 +75,7 @@ fn name_of(name: &str) -> Option<String> {
 
 fn url_of(url: &str) -> Option<Url> {
     let url: Url = url.parse().ok()?;
-    let host = url.host_str()?.trim_matches(['[', ']']);
-    let is_here = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
-    let trusted = url.scheme() == "https" || (url.scheme() == "http" && is_here);
+    let trusted = url.has_host() && (url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)));
     let keyless = url.username().is_empty() && url.password().is_none() && url.query().is_none();
     (trusted && keyless).then_some(url)
 }
